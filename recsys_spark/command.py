@@ -1,0 +1,173 @@
+"""The command line of every job: parse, configure, call the job, and say how it ended.
+
+Logs go to stderr. The last line on stdout, always, is the summary as one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import yaml
+
+from recsys_spark import config
+from recsys_spark.errors import ConfigError, ConfigErrors, RecsysError
+from recsys_spark.ingest.preview import input_problems
+from recsys_spark.progress import Progress
+from recsys_spark.publishing.reachable import output_problems
+from recsys_spark.publishing.summary import Summary
+from recsys_spark.run import Run
+from recsys_spark.settings import Settings
+from recsys_spark.storage import Folder
+
+if TYPE_CHECKING:
+    from recsys_spark.stages import Job
+
+PLANS = {
+    "nightly": "read and check ratings; extend vocabularies; split; train; evaluate; refit; score all pairs; audit; publish",
+    "ingest": "read and check ratings; extend vocabularies; split",
+    "train": "train on the last ingest of these inputs; refit; store the artefact",
+    "evaluate": "measure the last model of these inputs and settings beside the baselines",
+    "score": "score all pairs with the last model of these inputs and settings; audit; publish",
+}
+
+
+class Arguments(argparse.ArgumentParser):
+    """A parser whose complaints are our own errors."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError("command line", expected=self.format_usage().strip(), found=message)
+
+
+def main(name: str, job: Callable[[Job], None], home: Path, arguments: Sequence[str] | None = None) -> int:
+    """Run one job from the command line.
+
+    Args:
+        name: of the job.
+        job: what it does.
+        home: the folder that holds `conf/base.yaml`.
+        arguments: of the command line; those of the process if not given.
+
+    Returns:
+        The exit code: 0 published, done or dry run; 2 wrong usage or configuration; 3 the data or the audit failed;
+        4 another run holds the output; 1 anything else.
+    """
+    summary, progress, run = Summary(), Progress(), None
+    code = 0
+    try:
+        given = _parser(name).parse_args(arguments)
+        overrides = [*given.set, *(["run.force=true"] if given.replace else [])]
+        settings = config.load(Settings, [home / "conf" / "base.yaml", *given.config], overrides)
+        run = Run.start(Folder(settings.output.path), given.as_of)
+        summary.run_id, summary.as_of = run.run_id, run.as_of.isoformat()
+        check_reachable(settings)
+        if given.dry_run:
+            _show_plan(name, settings)
+            summary.status = "dry_run"
+        else:
+            _run_on_spark(name, job, settings, run, summary, progress)
+    except SystemExit as stop:  # argparse after --help
+        return int(stop.code or 0)
+    except Exception as error:
+        code = summary.fail(error)
+        if not isinstance(error, RecsysError):
+            traceback.print_exc()
+        print(f"\n{error}" if isinstance(error, RecsysError) else f"\n{summary.error}", file=sys.stderr, flush=True)
+    summary.seconds = progress.seconds
+    if run is not None:
+        summary.warnings = run.warnings
+        _keep(summary, run)
+    print(summary.as_json(), flush=True)
+    return code
+
+
+def check_reachable(settings: Settings) -> None:
+    """Refuse inputs that cannot be read and an output that cannot be written, all at once, before anything starts.
+
+    Raises:
+        RecsysError: one problem as itself, several together.
+    """
+    problems = list(_problems(settings))
+    data = [p for p in problems if not isinstance(p, ConfigError)]
+    if data:
+        raise data[0]
+    ConfigErrors.raise_if_any([p for p in problems if isinstance(p, ConfigError)])
+
+
+def _problems(settings: Settings) -> Iterator[RecsysError]:
+    roles = {role: getattr(settings.source.columns, role) for role in ("user", "item", "rating", "timestamp")}
+    if settings.source.path is None:
+        yield ConfigError("source.path", expected="a file, a folder or a glob", found="none")
+    else:
+        yield from input_problems(settings.source, roles, "source")
+    for section, source in (("items", settings.items), ("users", settings.users)):
+        if source.path is not None:
+            yield from input_problems(source, source.columns, section)
+    yield from output_problems(settings.output)
+    for _, secret in config.secrets(settings):
+        try:
+            secret.reveal()
+        except ConfigError as error:
+            yield error
+
+
+def _run_on_spark(
+    name: str, job: Callable[[Job], None], settings: Settings, run: Run, summary: Summary, progress: Progress
+) -> None:
+    from recsys_spark.session import build_session
+    from recsys_spark.stages import Job
+
+    delta = "delta" in (settings.output.format, settings.source.format, settings.items.format, settings.users.format)
+    with progress.stage("session"):
+        spark = build_session(f"recsys {name} {run.as_of}", delta=delta)
+    try:
+        job(Job(spark, settings, run, summary, progress))
+        if summary.status == "failed":
+            summary.status = "done"
+    finally:
+        spark.stop()
+
+
+def _keep(summary: Summary, run: Run) -> None:
+    """Write the summary beside the tables; where that is impossible it is on stdout all the same."""
+    if summary.status in ("dry_run", "invalid"):
+        return
+    try:
+        run.summaries.write_json(f"{run.run_id}.json", summary.as_dict())
+    except OSError as error:
+        print(f"the summary could not be written: {error}", file=sys.stderr)
+
+
+def _show_plan(name: str, settings: Settings) -> None:
+    print(yaml.safe_dump(config.as_tree(settings), sort_keys=False, allow_unicode=True), file=sys.stderr)
+    print(f"plan of {name}:", file=sys.stderr)
+    for step in PLANS[name].split("; "):
+        print(f"  {step}", file=sys.stderr)
+    print(f"  output: {settings.output.format} in {Folder(settings.output.path)}", file=sys.stderr)
+
+
+def _parser(name: str) -> Arguments:
+    parser = Arguments(prog=name, description=PLANS[name], allow_abbrev=False)
+    parser.add_argument("--config", type=Path, action="append", default=[], metavar="FILE", help="over conf/base.yaml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over every file")
+    parser.add_argument("--as-of", type=_date, metavar="DATE", help="business date, YYYY-MM-DD; default: today, UTC")
+    parser.add_argument("--from", dest="from_stage", type=_not_yet, metavar="STAGE", help="not yet")
+    parser.add_argument("--replace", action="store_true", help="run even if nothing changed")
+    parser.add_argument("--dry-run", action="store_true", help="check and show, do nothing")
+    return parser
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a date such as 2026-01-31, found {text!r}") from None
+
+
+def _not_yet(text: str) -> NoReturn:
+    raise argparse.ArgumentTypeError("this version always runs every stage (not yet)")

@@ -1,0 +1,73 @@
+"""Baselines: what a model must beat, as pair scorers, so that they are scored and measured like any model."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys_spark.kernels.scorer import PairScorer
+
+RATING_BASELINES = ("mean", "item_mean", "bias")
+
+
+def fit_baselines(
+    users: npt.NDArray[np.int32],
+    items: npt.NDArray[np.int32],
+    ratings: npt.NDArray[np.float32],
+    *,
+    n_users: int,
+    n_items: int,
+    damping: float,
+) -> dict[str, PairScorer]:
+    """The baselines of some training rows.
+
+    With `m` the mean of all ratings and `d` the damping, summed in float64 over the rows in their order:
+
+    - `mean`: m
+    - `item_mean`: m + sum over the item's ratings of (r - m) / (n_i + d)
+    - `bias`: m + b_i + b_u, where b_i is as in `item_mean` and b_u = sum over the user's ratings of
+      (r - m - b_i) / (n_u + d)  (Koren, Bell, Volinsky: Matrix Factorization Techniques for Recommender Systems, 2009)
+    - `popularity`: the number of the item's ratings, plus that of the user's. The user's own number does not change the
+      order of their items; it tells who was trained on.
+
+    Args:
+        users: i32[n], indices.
+        items: i32[n], indices.
+        ratings: f32[n], in rating units.
+        n_users: how many indices there are, rated or not.
+        n_items: likewise.
+        damping: ratings at the mean, added to each item's and user's own.
+
+    Returns:
+        The four, by name. Driver memory: 4 bytes for each user and item and baseline.
+    """
+    r = ratings.astype(np.float64)
+    mean = float(r.mean()) if len(r) else 0.0
+    item_count = np.bincount(items, minlength=n_items)
+    user_count = np.bincount(users, minlength=n_users)
+    b_i = _shrunk_mean(items, r - mean, item_count, damping)
+    b_u = _shrunk_mean(users, r - mean - b_i[items], user_count, damping)
+    return {
+        "mean": _biases(np.zeros(n_users), np.zeros(n_items), mean),
+        "item_mean": _biases(np.zeros(n_users), b_i, mean),
+        "bias": _biases(b_u, b_i, mean),
+        "popularity": _biases(user_count, item_count, 0.0),
+    }
+
+
+def _shrunk_mean(
+    ids: npt.NDArray[np.int32], values: npt.NDArray[np.float64], count: npt.NDArray[np.intp], damping: float
+) -> npt.NDArray[np.float64]:
+    total = np.bincount(ids, weights=values, minlength=len(count))
+    weight = count + damping
+    return np.divide(total, weight, out=np.zeros(len(count)), where=weight > 0)
+
+
+def _biases(user: npt.NDArray[np.generic], item: npt.NDArray[np.generic], offset: float) -> PairScorer:
+    return PairScorer(
+        user=np.zeros((len(user), 0), np.float32),
+        item=np.zeros((len(item), 0), np.float32),
+        user_bias=user.astype(np.float32),
+        item_bias=item.astype(np.float32),
+        offset=offset,
+    )

@@ -1,0 +1,47 @@
+"""Metrics as rows of the table `metrics`, and as the nested mapping of the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from recsys_spark.evaluation.rating import Metric
+from recsys_spark.schemas import METRICS, PinnedIds
+from recsys_spark.spark_schema import to_spark
+
+MAIN = "main"
+
+
+def metric_rows(
+    spark: SparkSession,
+    metrics: Iterable[Metric],
+    *,
+    ids: PinnedIds,
+    run_id: str,
+    model_id: str,
+    strategy: str,
+    protocol: str,
+) -> DataFrame:
+    """The rows of `metrics` for one run; a handful, so they are made on the driver."""
+    rows = [
+        (run_id, model_id, m.scorer, strategy, protocol, m.split, None, m.epoch, m.metric, None, m.value, None, None)
+        for m in metrics
+    ]
+    return spark.createDataFrame(rows, to_spark(METRICS.arrow(ids)))
+
+
+def nested(metrics: Iterable[Metric]) -> dict[str, Any]:
+    """The finished model's figures by part, and each baseline's on the test part (train, if there is no test part)."""
+    finished = [m for m in metrics if m.epoch is None]
+    parts = {m.split for m in finished}
+    compared = "test" if "test" in parts else "train"
+    tree: dict[str, Any] = {part: {} for part in ("train", "validation", "test") if part in parts}
+    tree["baseline"] = {}
+    for m in finished:
+        if m.scorer == MAIN:
+            tree[m.split][m.metric] = m.value
+        elif m.split == compared:
+            tree["baseline"].setdefault(m.scorer, {})[m.metric] = m.value
+    return tree

@@ -1,0 +1,1 @@
+"""From raw rows to encoded ratings: sources, quality, vocabularies, split."""

@@ -1,0 +1,206 @@
+"""The ingest of one night: from the source to encoded ratings, vocabularies and seen lists.
+
+Every step reads what the step before has stored, so that a source is read once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from recsys_spark.errors import ConfigError, DataError
+from recsys_spark.ingest import quality, tables
+from recsys_spark.ingest.encoding import Vocabularies, Vocabulary, encode, extend, typed_id
+from recsys_spark.ingest.metadata import no_metadata, of_type, read_metadata
+from recsys_spark.ingest.settings import (
+    IdTypes,
+    ItemsSource,
+    QualitySettings,
+    RatingsSource,
+    SplitSettings,
+    UsersSource,
+)
+from recsys_spark.ingest.sources import column_of, open_table
+from recsys_spark.ingest.splitting import random_split
+from recsys_spark.run import Run
+from recsys_spark.schemas import PinnedIds
+from recsys_spark.storage import Folder
+
+
+@dataclass(frozen=True)
+class NightInputs:
+    """The settings that an ingest follows."""
+
+    source: RatingsSource
+    items: ItemsSource
+    users: UsersSource
+    quality: QualitySettings
+    split: SplitSettings
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The metadata tables, one row for each id (text); empty where there is none."""
+
+    users: DataFrame
+    items: DataFrame
+
+
+def read_ratings(spark: SparkSession, source: RatingsSource) -> DataFrame:
+    """The ratings as text: `user`, `item`, `rating_text`, `timestamp_text`, `_malformed`, `_origin`."""
+    table = open_table(spark, source, "source")
+    text = {"user": "user", "item": "item", "rating": "rating_text", "timestamp": "timestamp_text"}
+    columns = []
+    for role, name in text.items():
+        ref = getattr(source.columns, role)
+        column = F.lit(None).cast("string") if ref is None else column_of(table, ref, f"source.columns.{role}")
+        columns.append(column.alias(name))
+    return table.select(*columns, "_malformed", "_origin")
+
+
+def check_and_store(spark: SparkSession, inputs: NightInputs, folder: Folder) -> tuple[DataFrame, int]:
+    """Read the source once, judge each row by itself, and store all of them.
+
+    Returns:
+        The stored rows, and how many rows the source gave, counted while it was read.
+
+    Raises:
+        DataError: the source cannot be read to its end, or has no row.
+    """
+    read = Observation("source")
+    rows = read_ratings(spark, inputs.source).observe(read, F.count(F.lit(1)).alias("rows"))
+    try:
+        quality.check_rows(rows, inputs.quality).write.mode("overwrite").parquet(str(folder / "checked"))
+    except PySparkException as error:
+        raise _cannot_read(inputs.source, error) from error
+    ratings_read = int(read.get["rows"])
+    if ratings_read == 0:
+        where = " that source.where keeps" if inputs.source.where else ""
+        raise DataError("source.path", expected=f"at least one rating{where}", found=f"none in '{inputs.source.path}'")
+    return spark.read.parquet(str(folder / "checked")), ratings_read
+
+
+def pinned_types(checked: DataFrame, wanted: IdTypes, known: Vocabularies | None) -> PinnedIds:
+    """The id types: those of earlier runs, else found in the rows and pinned from now on."""
+    if known is None:
+        found = quality.pin_id_types(checked, {"user": wanted.user, "item": wanted.item})
+        if found is None:
+            reasons = ", ".join(
+                f"{r['reason']}: {r['count']:,}"
+                for r in checked.groupBy("reason").count().orderBy("count", ascending=False).head(3)
+            )
+            hint = "are separator, header and columns those of the file?"
+            raise DataError("source", expected="at least one sound rating", found=f"none ({reasons})", hint=hint)
+        return found
+    for side in ("user", "item"):
+        want, have = getattr(wanted, side), getattr(known.ids, side)
+        if want not in ("auto", have):
+            hint = "ids are pinned on the first night; another type needs another output folder"
+            raise ConfigError(f"source.id_type.{side}", expected=f"auto or {have}", found=want, hint=hint)
+    return known.ids
+
+
+def classify_and_store(
+    spark: SparkSession, checked: DataFrame, ids: PinnedIds, inputs: NightInputs, metadata: Metadata, folder: Folder
+) -> DataFrame:
+    """Give every row its final reason, or none, and store all of them."""
+    rows = quality.check_id_types(checked, ids)
+    if inputs.items.where is not None:
+        rows = quality.keep_only(rows, "item", metadata.items)
+    if inputs.users.where is not None:
+        rows = quality.keep_only(rows, "user", metadata.users)
+    rows = quality.resolve_duplicates(rows, inputs.quality.duplicates)
+    rows = quality.require_ratings(rows, "item", inputs.quality.min_ratings_per_item)
+    rows = quality.require_ratings(rows, "user", inputs.quality.min_ratings_per_user)
+    rows.write.mode("overwrite").parquet(str(folder / "classified"))
+    classified = spark.read.parquet(str(folder / "classified"))
+    quality.quarantined_rows(classified).write.mode("overwrite").parquet(str(folder / "quarantine"))
+    return classified
+
+
+def load_metadata(spark: SparkSession, inputs: NightInputs) -> Metadata:
+    """Both metadata tables, with what their `where` keeps."""
+    items = read_metadata(spark, inputs.items, "item") if inputs.items.path else no_metadata(spark)
+    users = read_metadata(spark, inputs.users, "user") if inputs.users.path else no_metadata(spark)
+    return Metadata(users=users, items=items)
+
+
+def extend_vocabularies(
+    spark: SparkSession, seen: DataFrame, metadata: Metadata, ids: PinnedIds, run: Run, folder: Folder
+) -> Vocabularies:
+    """Add every new id of the ratings and the metadata to the vocabularies, and save them."""
+    known = Vocabularies.load(run.state) or Vocabularies(users=Vocabulary(ids.user), items=Vocabulary(ids.item))
+    sides = {}
+    for side, column, described in (("users", "user", metadata.users), ("items", "item", metadata.items)):
+        vocabulary: Vocabulary = getattr(known, side)
+        everyone = seen.select(F.col(column).alias("id")).unionByName(of_type(described, vocabulary.id_type).select("id"))
+        kind = "string" if vocabulary.id_type == "string" else "long"
+        sides[side] = extend(
+            spark,
+            vocabulary,
+            everyone.select(F.col("id").cast(kind).alias("id")),
+            state=run.state,
+            scratch=folder,
+            side=side,  # type: ignore[arg-type]
+            run_id=run.run_id,
+        )
+    vocabularies = Vocabularies(**sides)
+    vocabularies.save(run.state)
+    return vocabularies
+
+
+def encode_and_store(
+    spark: SparkSession, classified: DataFrame, vocabularies: Vocabularies, inputs: NightInputs, run: Run, folder: Folder
+) -> None:
+    """Store `ratings` in training order."""
+    users, items = vocabularies.users.read(spark, run.state), vocabularies.items.read(spark, run.state)
+    accepted = encode(classified.where(F.col("reason").isNull()), users, items)
+    tables.in_training_order(random_split(accepted, inputs.split)).write.mode("overwrite").parquet(str(folder / "ratings"))
+
+
+def describe_and_store(
+    spark: SparkSession,
+    classified: DataFrame,
+    vocabularies: Vocabularies,
+    metadata: Metadata,
+    inputs: NightInputs,
+    run: Run,
+    folder: Folder,
+) -> None:
+    """Store `items`, `users` and the seen lists of the users of the run."""
+    users, items = vocabularies.users.read(spark, run.state), vocabularies.items.read(spark, run.state)
+    others = quality.seen_rows(classified).where(F.col("reason").isNotNull())
+    pairs = tables.seen_pairs(spark.read.parquet(str(folder / "ratings")), encode(others, users, items))
+    for side, vocabulary, table, where in (
+        ("item", items, metadata.items, inputs.items.where),
+        ("user", users, metadata.users, inputs.users.where),
+    ):
+        described = tables.describe_ids(vocabulary, pairs, table, side)
+        eligible = F.lit(True)
+        if where is not None:
+            kept = table.select(typed_id("id", vocabulary).alias(f"{side}_id"), F.lit(True).alias("kept"))
+            described = described.join(kept, on=f"{side}_id", how="left")
+            eligible = F.coalesce("kept", F.lit(False))
+        described.withColumn("eligible", eligible & F.col("in_source")).drop("kept").write.mode("overwrite").parquet(
+            str(folder / f"{side}s")
+        )
+    of_run = spark.read.parquet(str(folder / "users")).where("eligible")
+    tables.seen_lists(of_run, pairs).write.mode("overwrite").parquet(str(folder / "seen"))
+
+
+def _cannot_read(source: RatingsSource, error: PySparkException) -> DataError:
+    text = str(error)
+    known = {
+        "EOFException": ("a gzip file that ends where it should", "was it cut short while it was copied?"),
+        "ZipException": ("a sound gzip file", "is it damaged, or not compressed at all?"),
+        "incorrect header check": ("a sound gzip file", "is it damaged, or not compressed at all?"),
+        "CSV header does not conform": ("the same header in every file", "do all files of the source have the same columns?"),
+    }
+    for mark, (expected, hint) in known.items():
+        if mark in text:
+            return DataError("source.path", expected=expected, found=f"'{source.path}' that is not", hint=hint)
+    first = next((line for line in text.splitlines() if "Exception" in line or "Error" in line), text.splitlines()[0])
+    return DataError("source.path", expected=f"{source.format} that can be read to its end", found=first.strip()[:200])

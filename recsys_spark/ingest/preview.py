@@ -1,0 +1,107 @@
+"""A first look at the inputs without Spark, so that a wrong path or separator is told in a second.
+
+Only local files are looked at; for remote ones the job itself finds out.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from recsys_spark.errors import ConfigError, DataError, RecsysError
+from recsys_spark.ingest.settings import ColumnRef, TableSource
+from recsys_spark.ingest.sources.location import local_files, resolved
+
+LINES = 20
+"""Lines of delimited text that are looked at."""
+
+
+def input_problems(source: TableSource, columns: Mapping[str, ColumnRef | None], section: str) -> Iterator[RecsysError]:
+    """What is wrong with a source, as far as its first lines or its schema tell.
+
+    Args:
+        source: the settings; `path` is set.
+        columns: role -> column, as configured.
+        section: of the settings, for messages.
+    """
+    files = local_files(source.path or "")
+    if files is None:
+        return
+    if not files:
+        hint = f"--set {section}.path=... takes a file, a folder or a glob"
+        yield ConfigError(f"{section}.path", expected="a file or folder", found=f"nothing at '{source.path}'", hint=hint)
+        return
+    try:
+        names = _column_names(source, files, section)
+    except RecsysError as error:
+        yield error
+        return
+    except OSError as error:
+        found = f"{error.strerror or error} ({files[0].name})"
+        yield ConfigError(f"{section}.path", expected="a file that can be read", found=found)
+        return
+    for role, ref in columns.items():
+        if ref is None or names is None or (ref in names if isinstance(ref, str) else ref < len(names)):
+            continue
+        yield _missing_column(source, f"{section}.columns.{role}", ref, names)
+
+
+def _missing_column(source: TableSource, key: str, ref: ColumnRef, names: list[str]) -> ConfigError:
+    expected = "a column of the source" if isinstance(ref, str) else f"a position from 0 to {len(names) - 1}"
+    hint = f"the source has: {', '.join(names[:30])}"
+    if len(names) == 1 and source.format == "csv":
+        hint = f"with the separator {source.separator!r} the first line is one column: {names[0][:60]!r}; is it another?"
+    elif isinstance(ref, str) and not source.header and source.format == "csv":
+        hint = "without a header columns are given by position, from 0"
+    return ConfigError(key, expected=expected, found=repr(ref), hint=hint)
+
+
+def _column_names(source: TableSource, files: list[Path], section: str) -> list[str] | None:
+    if source.format == "delta":
+        if not (Path(resolved(source.path or "")) / "_delta_log").is_dir():
+            raise ConfigError(f"{section}.path", expected="a Delta table", found=f"no _delta_log in '{source.path}'")
+        return None  # which columns count stands in its log; Spark reads that
+    if source.format == "parquet":
+        partitions = [part.partition("=")[0] for part in files[0].parts if "=" in part]
+        try:
+            return [*pq.read_schema(files[0]).names, *partitions]
+        except ValueError as error:
+            raise DataError(f"{section}.path", expected="Parquet", found=f"{files[0].name}: {error}") from None
+    return _text_columns(source, files, section)
+
+
+def _text_columns(source: TableSource, files: list[Path], section: str) -> list[str]:
+    for file in files:
+        lines = first_lines(file, source.encoding, section)
+        if lines:
+            fields = split(lines[0], source)
+            return fields if source.header else [f"_c{i}" for i in range(len(fields))]
+    raise DataError(f"{section}.path", expected="at least one line", found=f"'{source.path}' is empty")
+
+
+def first_lines(file: Path, encoding: str, section: str) -> list[str]:
+    """The first lines of a file, decompressed and decoded, without blank ones."""
+    opened = gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")
+    try:
+        with opened as raw, io.TextIOWrapper(io.BufferedReader(raw), encoding=encoding, newline=None) as text:  # type: ignore[arg-type]
+            return [line.rstrip("\n") for line in itertools.islice(text, LINES) if line.strip()]
+    except (EOFError, gzip.BadGzipFile) as error:
+        hint = "was it cut short while it was copied?"
+        raise DataError(f"{section}.path", expected="a sound gzip file", found=f"{file.name}: {error}", hint=hint) from None
+    except UnicodeDecodeError as error:
+        found = f"{file.name}: {error.reason} at byte {error.start}"
+        hint = f"set {section}.encoding, for example ISO-8859-1"
+        raise DataError(f"{section}.path", expected=f"text in {encoding}", found=found, hint=hint) from None
+
+
+def split(line: str, source: TableSource) -> list[str]:
+    """A line's fields, by the separator and quotation mark of the settings."""
+    if len(source.separator) > 1 or not source.quote:
+        return [field.strip(source.quote or None) for field in line.split(source.separator)]
+    return next(csv.reader([line], delimiter=source.separator, quotechar=source.quote))

@@ -1,0 +1,191 @@
+"""Settings of the sources, the quality rules and the split."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from recsys_spark.config import NotYet, Section, Secret
+
+ColumnRef = str | Annotated[int, Field(ge=0)]
+"""A column of the source: its name, or its position from 0 where there are no names."""
+
+IdType = Literal["auto", "string", "long"]
+
+
+class TableSource(Section):
+    """Where a table comes from and how it is read."""
+
+    format: Annotated[Literal["csv", "parquet", "delta", "jdbc"], NotYet(("jdbc",))] = "csv"
+    """csv: delimited text of any kind; parquet; delta; jdbc: a database."""
+
+    path: str | None = None
+    """A file, a folder or a glob that Spark can read. `pyspark:...` is a file inside the installed pyspark package."""
+
+    separator: str = Field(",", min_length=1)
+    """Between two columns of delimited text; one or more characters, such as `::` or a tab."""
+
+    header: bool = True
+    """Whether the first line of each file of delimited text names the columns."""
+
+    encoding: str = "UTF-8"
+    """Of delimited text, for example ISO-8859-1."""
+
+    quote: str = Field('"', max_length=1)
+    """The quotation mark around fields of delimited text; empty: none."""
+
+    multiline: bool = False
+    """Whether a quoted field of delimited text may hold line ends (then a file is read by one task)."""
+
+    where: str | None = None
+    """A SQL condition over the source's columns."""
+
+    password: Secret | None = None
+    """Of a database, by reference: env:NAME or file:PATH."""
+
+
+class RatingColumns(Section):
+    """Which columns of the source hold what."""
+
+    user: ColumnRef = "user_id"
+    """The user's id: text or integers."""
+
+    item: ColumnRef = "item_id"
+    """The item's id: text or integers."""
+
+    rating: ColumnRef = "rating"
+    """The rating: a number."""
+
+    timestamp: ColumnRef | None = None
+    """When it was given: seconds since 1970 (UTC), or an ISO 8601 timestamp."""
+
+    event: Annotated[ColumnRef | None, NotYet()] = None
+    """The kind of event, for implicit feedback."""
+
+
+class IdTypes(Section):
+    """The type that ids are pinned to on the first night."""
+
+    user: IdType = "auto"
+    """auto: long if every id of the first night is an integer in plain form, else string."""
+
+    item: IdType = "auto"
+    """auto: long if every id of the first night is an integer in plain form, else string."""
+
+
+class RatingsSource(TableSource):
+    """The ratings. `where` removes rows before anything is counted."""
+
+    columns: RatingColumns = RatingColumns()
+    """Which columns hold user, item, rating and timestamp."""
+
+    id_type: IdTypes = IdTypes()
+    """How ids are read."""
+
+
+class FeatureColumns(Section):
+    """Columns that a model may use."""
+
+    numeric: Annotated[tuple[str, ...], NotYet()] = ()
+    """Numbers, missing ones allowed."""
+
+    categorical: Annotated[tuple[str, ...], NotYet()] = ()
+    """Categories, one or several in a field."""
+
+
+class MetadataSource(TableSource):
+    """A table with one row for each user or item."""
+
+    columns: dict[str, ColumnRef] = {}
+    """The id (`item` or `user`), the `title` of an item, and any other column to keep, by its new name."""
+
+    features: FeatureColumns = FeatureColumns()
+    """Columns that a model may use."""
+
+
+M = TypeVar("M", bound=MetadataSource)
+
+
+class ItemsSource(MetadataSource):
+    """The items' table: titles and attributes. `where` restricts training and candidates."""
+
+    @model_validator(mode="after")
+    def _names_its_id(self) -> Self:
+        return _with_id(self, "item")
+
+
+class UsersSource(MetadataSource):
+    """The users' table. `where` restricts training and the users who get a list."""
+
+    segment: Annotated[str | None, NotYet()] = None
+    """The column that decides which items a user may get."""
+
+    @model_validator(mode="after")
+    def _names_its_id(self) -> Self:
+        return _with_id(self, "user")
+
+
+def _with_id(source: M, role: str) -> M:
+    if source.path is not None and role not in source.columns:
+        raise ValueError(f"columns with the key '{role}' (which column holds the id)")
+    return source
+
+
+class QualitySettings(Section):
+    """Which rows are accepted."""
+
+    rating_range: tuple[float, float] | None = None
+    """Lowest and highest rating accepted, in rating units; none: any finite number."""
+
+    drop_ratings: tuple[float, ...] = ()
+    """Ratings that mean "seen, not rated", such as -1: not trained on, but the item counts as seen."""
+
+    duplicates: Literal["latest", "mean", "first", "error"] = "latest"
+    """Which rating of several for one user and item is kept; ties by the higher (latest) or lower (first) rating."""
+
+    min_ratings_per_user: int = Field(0, ge=0)
+    """Users with fewer accepted ratings are left out of training (their items stay seen)."""
+
+    min_ratings_per_item: int = Field(0, ge=0)
+    """Items with fewer accepted ratings are left out of training."""
+
+    max_quarantined_share: float = Field(0.05, ge=0, le=1)
+    """The share of rows that may be defect (0 to 1); above it the run stops."""
+
+    max_source_age: Annotated[int | None, NotYet()] = None
+    """Age in days of the newest rating above which the run stops."""
+
+    @model_validator(mode="after")
+    def _range_in_order(self) -> Self:
+        if self.rating_range is not None and self.rating_range[0] > self.rating_range[1]:
+            raise ValueError("rating_range as [lowest, highest]")
+        return self
+
+
+class SplitSettings(Section):
+    """How ratings are divided."""
+
+    strategy: Annotated[
+        Literal["random", "random_per_user", "temporal", "leave_last", "held_out_users"],
+        NotYet(("random_per_user", "temporal", "leave_last", "held_out_users")),
+    ] = "random"
+    """random: each rating by a hash of its key."""
+
+    test_fraction: float = Field(0.2, ge=0, lt=1)
+    """Share of ratings held out for the test part (0 to below 1)."""
+
+    validation_fraction: float = Field(0.1, ge=0, lt=1)
+    """Share of ratings held out to choose the number of epochs (0 to below 1)."""
+
+    gap: Annotated[int | None, NotYet()] = None
+    """Days left out between the parts of a temporal split."""
+
+    seed: int = 42
+    """Another seed, another split; the same seed, the same split for ever."""
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> Self:
+        if self.test_fraction + self.validation_fraction >= 1:
+            raise ValueError("test_fraction + validation_fraction below 1")
+        return self

@@ -1,0 +1,77 @@
+"""The tables that an ingest leaves: encoded ratings, items, users, and the list of seen items of each user."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recsys_spark.ingest.encoding import typed_id
+
+
+def in_training_order(encoded: DataFrame) -> DataFrame:
+    """Ratings in the one order that training reads them in, whatever the partitioning was.
+
+    Range-partitioned and sorted by user, item, timestamp and rating, so that the files in the order of their names give
+    the rows in that order.
+    """
+    key = ("user_index", "item_index", "timestamp", "rating")
+    columns = ("user_id", "item_id", "user_index", "item_index", F.col("rating").cast("float"), "timestamp", "part")
+    return encoded.select(*columns).repartitionByRange("user_index").sortWithinPartitions(*key)
+
+
+def seen_pairs(ratings: DataFrame, others: DataFrame) -> DataFrame:
+    """Every (user_index, item_index) seen, with `accepted`: from accepted ratings, and from other rows with both ids."""
+    pair = ("user_index", "item_index")
+    accepted = ratings.select(*pair, F.lit(1).alias("accepted"))
+    return accepted.unionByName(others.select(*pair, F.lit(0).alias("accepted")))
+
+
+def describe_ids(vocabulary: DataFrame, pairs: DataFrame, metadata: DataFrame, side: str) -> DataFrame:
+    """One row for each id ever seen: its index, counts in this run, metadata, and whether the source knows it.
+
+    Args:
+        vocabulary: `id`, `index`, `first_seen_run`.
+        pairs: from `seen_pairs`.
+        metadata: `id` text, `title`, `attributes`.
+        side: `user` or `item`.
+
+    Returns:
+        `<side>_id`, `<side>_index`, `first_seen_run`, `n_ratings`, `in_source`, `title`, `attributes`.
+    """
+    index = f"{side}_index"
+    counts = pairs.groupBy(F.col(index).alias("index")).agg(F.sum("accepted").alias("n_ratings"))
+    described = metadata.withColumn("id", typed_id("id", vocabulary)).withColumn("described", F.lit(True))
+    known = vocabulary.join(counts, on="index", how="left").join(described, on="id", how="left")
+    return known.select(
+        F.col("id").alias(f"{side}_id"),
+        F.col("index").alias(index),
+        "first_seen_run",
+        F.coalesce("n_ratings", F.lit(0)).cast("long").alias("n_ratings"),
+        (F.col("n_ratings").isNotNull() | F.col("described").isNotNull()).alias("in_source"),
+        "title",
+        "attributes",
+    )
+
+
+def seen_lists(users: DataFrame, pairs: DataFrame) -> DataFrame:
+    """The scoring partitions: one row for each user of the run, in blocks of neighbouring indices.
+
+    One range partitioning by user serves the grouping and the order of the files.
+
+    Args:
+        users: `user_id`, `user_index`, `n_ratings`; only the users of the run.
+        pairs: from `seen_pairs`.
+
+    Returns:
+        `user_id`, `user_index`, `n_ratings`, `seen` (array of item indices, ascending, without repetition).
+    """
+    by_user = pairs.select("user_index", "item_index").repartitionByRange("user_index").groupBy("user_index")
+    lists = by_user.agg(F.sort_array(F.collect_set("item_index")).alias("seen"))
+    empty = F.array().cast("array<int>")
+    return (
+        users.select("user_id", "user_index", "n_ratings")
+        .join(lists, on="user_index", how="left")
+        .select("user_id", "user_index", "n_ratings", F.coalesce("seen", empty).alias("seen"))
+        .repartitionByRange("user_index")
+        .sortWithinPartitions("user_index")
+    )

@@ -1,0 +1,1 @@
+"""How a run becomes visible: stage, audit, publish, ledger."""

@@ -1,0 +1,100 @@
+"""Plain Parquet: a folder for each run behind a pointer that is replaced atomically.
+
+    published/<run_id>/<table>/   what `publish` makes visible all at once
+    current.json                  names the visible run and the folder of each table
+    current -> published/<run_id> the same for people and tools, where the file system has symbolic links
+    <table>/run_id=<run_id>/      tables with a part for each run
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import UTC, datetime
+
+from pyspark.sql import DataFrame, SparkSession
+
+from recsys_spark.schemas import PinnedIds, TableSchema
+from recsys_spark.spark_schema import conform, to_spark
+from recsys_spark.storage import Folder
+
+POINTER = "current.json"
+
+
+class ParquetSink:
+    """Parquet folders under the output folder.
+
+    Args:
+        spark: any session.
+        output: the output folder.
+        ids: the pinned id types.
+        run_id: the run that writes.
+    """
+
+    def __init__(self, spark: SparkSession, output: Folder, ids: PinnedIds, run_id: str) -> None:
+        self._spark, self._output, self._ids, self._run_id = spark, output, ids, run_id
+
+    def read(self, table: TableSchema) -> DataFrame | None:
+        parts = self._output / table.name
+        pointer = self._output.read_json(POINTER) or {"tables": {}}
+        place = pointer["tables"].get(table.name)
+        schema = to_spark(table.arrow(self._ids))
+        if place is not None:
+            return self._spark.read.schema(schema).parquet(str(self._output / place))
+        return self._spark.read.schema(schema).parquet(str(parts)) if parts.exists() else None
+
+    def location(self, table: TableSchema) -> str:
+        inside = self._published / table.name
+        return str(inside if inside.exists() else self._output / table.name)
+
+    def replace(self, table: TableSchema, rows: DataFrame) -> None:
+        self._write(table, rows, self._published / table.name)
+
+    def add_run(self, table: TableSchema, rows: DataFrame, *, run_id: str, keep: int) -> None:
+        parts = self._output / table.name
+        # readers skip names that begin with an underscore; the rename shows the whole part at once
+        unfinished = parts / f"_unfinished-{run_id}"
+        self._write(table, rows.drop("run_id"), unfinished, without="run_id")
+        unfinished.move(parts / f"run_id={run_id}")
+        for name in self._runs_of(parts)[:-keep]:
+            (parts / name).delete()
+
+    def append(self, table: TableSchema, rows: DataFrame) -> None:
+        self.add_run(table, rows, run_id=self._run_id, keep=1_000_000)
+
+    def publish(self, table: TableSchema, rows: DataFrame) -> None:
+        self.replace(table, rows)
+        inside = f"published/{self._run_id}"
+        tables = {name: f"{inside}/{name}" for name in self._published.children()}
+        now = datetime.now(UTC).isoformat()
+        self._output.write_json(POINTER, {"run_id": self._run_id, "published_at": now, "tables": tables})
+        if self._output.is_local:
+            # tools without symbolic links have the pointer
+            with contextlib.suppress(OSError):
+                self._link(inside)
+
+    def forget_old(self, keep: int) -> None:
+        """Remove all but the newest `keep` run folders; never the visible one."""
+        visible = (self._output.read_json(POINTER) or {}).get("run_id")
+        runs = self._output / "published"
+        for name in runs.children()[:-keep]:
+            if name != visible:
+                (runs / name).delete()
+
+    @property
+    def _published(self) -> Folder:
+        return self._output / "published" / self._run_id
+
+    def _runs_of(self, parts: Folder) -> list[str]:
+        return [name for name in parts.children() if name.startswith("run_id=")]
+
+    def _link(self, target: str) -> None:
+        temporary = self._output.path / f".current.{self._run_id}"
+        temporary.symlink_to(target)
+        os.replace(temporary, self._output.path / "current")
+
+    def _write(self, table: TableSchema, rows: DataFrame, place: Folder, *, without: str | None = None) -> None:
+        schema = table.arrow(self._ids)
+        if without is not None:
+            schema = schema.remove(schema.get_field_index(without))
+        conform(rows, schema).write.mode("overwrite").parquet(str(place))

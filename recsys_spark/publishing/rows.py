@@ -1,0 +1,55 @@
+"""From staged lists, one row for each user, to the rows that are published. Narrow: nothing is shuffled."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from recsys_spark.run import Run
+
+
+def top_n_rows(lists: DataFrame, run: Run, model_id: str, generated_at: datetime) -> DataFrame:
+    """The rows of `top_n`: one for each item of each list.
+
+    Args:
+        lists: staged lists; those of users with the outcome `error` are empty.
+        run: gives run_id and as_of.
+        model_id: the artefact that made the lists.
+        generated_at: when they are published.
+    """
+    entries = F.posexplode(F.arrays_zip("item_ids", "scores")).alias("place", "entry")
+    rows = lists.select("user_id", "outcome", entries)
+    reason = F.when(F.col("outcome") == "cold_fallback", "cold_fallback").otherwise("model")
+    return rows.select(
+        "user_id",
+        (F.col("place") + 1).cast("int").alias("rank"),
+        F.col("entry.item_ids").alias("item_id"),
+        F.col("entry.scores").alias("score"),
+        reason.alias("reason"),
+        F.lit(None).cast("float").alias("score_std"),
+        F.lit(None).cast("float").alias("predicted_rating"),
+        F.lit(None).cast("string").alias("variant"),
+        F.lit(run.run_id).alias("run_id"),
+        F.lit(model_id).alias("model_id"),
+        F.lit(run.as_of).alias("as_of"),
+        F.lit(generated_at).alias("generated_at"),
+    )
+
+
+def outcome_rows(lists: DataFrame, run: Run) -> DataFrame:
+    """The rows of `user_outcomes`: one for each user of the run."""
+    return lists.select(
+        "user_id",
+        "outcome",
+        n_items().alias("n_items"),
+        "reason",
+        F.lit(run.run_id).alias("run_id"),
+        F.lit(run.as_of).alias("as_of"),
+    )
+
+
+def n_items() -> Column:
+    """The length of a staged list."""
+    return F.size("item_indices").cast("int")

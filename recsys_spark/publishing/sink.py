@@ -1,0 +1,34 @@
+"""What every sink promises: each call is one atomic change of one table, and `publish` is the moment a run is visible."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pyspark.sql import DataFrame
+
+from recsys_spark.schemas import TableSchema
+
+
+class Sink(Protocol):
+    """Writes the published tables. A call that fails leaves its table as it was."""
+
+    def read(self, table: TableSchema) -> DataFrame | None:
+        """What a reader of the table sees now; none if it has never been written."""
+
+    def location(self, table: TableSchema) -> str:
+        """Where a reader finds the table."""
+
+    def replace(self, table: TableSchema, rows: DataFrame) -> None:
+        """Make `rows` the table's whole content, visible at once or with the next `publish`."""
+
+    def add_run(self, table: TableSchema, rows: DataFrame, *, run_id: str, keep: int) -> None:
+        """Add the rows of one run to a table with a part for each run, and drop all but the newest `keep` runs."""
+
+    def append(self, table: TableSchema, rows: DataFrame) -> None:
+        """Add rows."""
+
+    def publish(self, table: TableSchema, rows: DataFrame) -> None:
+        """Replace the content of the table that readers wait for. This makes the run visible; nothing before did."""
+
+    def forget_old(self, keep: int) -> None:
+        """Remove what no reader needs any more of all but the newest `keep` runs."""

@@ -1,0 +1,63 @@
+"""The summary: one JSON object that says how a job ended, the last line on stdout and a file beside the tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from recsys_spark.errors import RecsysError
+
+COUNTS = (
+    "ratings_read",
+    "ratings_accepted",
+    "ratings_quarantined",
+    "users",
+    "items",
+    "test_cold_users",
+    "test_cold_items",
+    "pairs_scored",
+    "pairs_skipped",
+    "rows_published",
+    "ok",
+    "cold_fallback",
+    "error",
+)
+
+
+@dataclass
+class Summary:
+    """How a job ended. `counts` holds what is known; a job that does one part knows that part."""
+
+    run_id: str | None = None
+    as_of: str | None = None
+    status: str = "failed"
+    tables: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    model_id: str | None = None
+    error: dict[str, str] | None = None
+
+    def fail(self, error: Exception) -> int:
+        """Take an error in; gives the exit code."""
+        if isinstance(error, RecsysError):
+            self.status = error.status
+            self.error = {"code": error.code, "message": error.message, "hint": error.hint}
+            return error.exit_code
+        self.status = "failed"
+        text = str(error).strip().splitlines()
+        message = f"{type(error).__name__}: {text[0] if text else 'no message'}"
+        self.error = {"code": "unexpected", "message": message, "hint": "the traceback is on stderr"}
+        return 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, counts in their documented order."""
+        values = asdict(self)
+        values["counts"] = {name: self.counts[name] for name in COUNTS if name in self.counts}
+        return values
+
+    def as_json(self) -> str:
+        """One line."""
+        return json.dumps(self.as_dict(), ensure_ascii=True, allow_nan=False, default=str)

@@ -1,0 +1,241 @@
+"""Every published table: its columns, their types, nullability and meaning, declared once.
+
+Ids keep the source's own type, so a schema becomes concrete only with the `IdTypes` that a vocabulary has pinned.
+`docs/tables.md` is written from these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from recsys_spark.errors import DataError
+
+IdName = Literal["string", "long"]
+
+
+@dataclass(frozen=True)
+class IdKind:
+    """The type of an id column: that of users or of items, pinned on the first night."""
+
+    of: Literal["user", "item"]
+
+
+USER, ITEM = IdKind("user"), IdKind("item")
+TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class PinnedIds:
+    """The id types that a vocabulary has pinned."""
+
+    user: IdName
+    item: IdName
+
+    def arrow(self, kind: IdKind) -> pa.DataType:
+        """The Arrow type of user or item ids."""
+        return {"string": pa.string(), "long": pa.int64()}[self.user if kind.of == "user" else self.item]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: pa.DataType | IdKind
+    comment: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """One table: its columns in order, the columns that make a row unique, and what it is for."""
+
+    name: str
+    comment: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    def arrow(self, ids: PinnedIds) -> pa.Schema:
+        """The Arrow schema; each field carries its comment as metadata `comment`."""
+        return pa.schema(
+            [
+                pa.field(
+                    column.name,
+                    ids.arrow(column.type) if isinstance(column.type, IdKind) else column.type,
+                    nullable=column.nullable,
+                    metadata={"comment": column.comment},
+                )
+                for column in self.columns
+            ],
+            metadata={"name": self.name},
+        )
+
+
+RUN_ID = Column("run_id", pa.string(), "The attempt that wrote this row")
+MODEL_ID = Column("model_id", pa.string(), "The artefact under models/<model_id>/")
+AS_OF = Column("as_of", pa.date32(), "The business date of the run")
+
+_TOP_N_COLUMNS = (
+    Column("user_id", USER, "The user, in the source's own type"),
+    Column("rank", pa.int32(), "1 is best; 1..n without gaps"),
+    Column("item_id", ITEM, "An item that the user has not seen, in the source's own type"),
+    Column("score", pa.float32(), "What the list is ordered by; rating units for rating models"),
+    Column("reason", pa.string(), "model, folded_in, cold_fallback or rule"),
+    Column("score_std", pa.float32(), "Standard deviation of the score, where the model has samples", nullable=True),
+    Column("predicted_rating", pa.float32(), "Of models with a second head for ratings", nullable=True),
+    Column("variant", pa.string(), "Which of a user's lists; null for the only one", nullable=True),
+    RUN_ID,
+    MODEL_ID,
+    AS_OF,
+    Column("generated_at", TIME, "When the run was published (UTC)"),
+)
+
+TOP_N = TableSchema(
+    "top_n",
+    "The best unseen items for every user: the latest complete run, nothing else",
+    ("user_id", "variant", "rank"),
+    _TOP_N_COLUMNS,
+)
+
+TOP_N_HISTORY = TableSchema(
+    "top_n_history", "The lists of the last runs, one partition each", ("run_id", "user_id", "variant", "rank"), _TOP_N_COLUMNS
+)
+
+USER_OUTCOMES = TableSchema(
+    "user_outcomes",
+    "What became of each user of a run",
+    ("run_id", "user_id"),
+    (
+        Column("user_id", USER, "The user"),
+        Column("outcome", pa.string(), "ok, cold_fallback or error"),
+        Column("n_items", pa.int32(), "Length of the list"),
+        Column("reason", pa.string(), "Why: model, no_trained_vector, nothing_left, score_not_finite"),
+        RUN_ID,
+        AS_OF,
+    ),
+)
+
+_COUNTS = (
+    Column("first_seen_run", pa.string(), "The run that gave the index"),
+    Column("n_ratings", pa.int64(), "Accepted ratings in the run's source"),
+    Column("in_source", pa.bool_(), "Whether the run's source knows it, by ratings or metadata"),
+)
+_ATTRIBUTES = Column("attributes", pa.map_(pa.string(), pa.string()), "Further metadata columns, as text", nullable=True)
+
+ITEMS = TableSchema(
+    "items",
+    "Every item ever seen, with its stable index",
+    ("item_id",),
+    (
+        Column("item_id", ITEM, "The item"),
+        Column("item_index", pa.int32(), "Dense, append-only; the row of the item's vector"),
+        *_COUNTS,
+        Column("title", pa.string(), "From the items' table", nullable=True),
+        _ATTRIBUTES,
+    ),
+)
+
+USERS = TableSchema(
+    "users",
+    "Every user ever seen, with their stable index",
+    ("user_id",),
+    (
+        Column("user_id", USER, "The user"),
+        Column("user_index", pa.int32(), "Dense, append-only; the row of the user's vector"),
+        *_COUNTS,
+        _ATTRIBUTES,
+    ),
+)
+
+RATINGS = TableSchema(
+    "ratings",
+    "The accepted ratings of the last ingest; may be ahead of top_n",
+    ("user_id", "item_id"),
+    (
+        Column("user_id", USER, "The user"),
+        Column("item_id", ITEM, "The item"),
+        Column("user_index", pa.int32(), "As in users"),
+        Column("item_index", pa.int32(), "As in items"),
+        Column("rating", pa.float32(), "In rating units"),
+        Column("timestamp", TIME, "When it was given, if the source says so", nullable=True),
+        Column("part", pa.string(), "train, validation or test"),
+    ),
+)
+
+QUARANTINE = TableSchema(
+    "quarantine",
+    "The rows of the last ingest that were not accepted",
+    (),
+    (
+        Column("raw", pa.string(), "The line if it could not be split, else its fields as JSON"),
+        Column("reason", pa.string(), "Machine-readable, one of those in docs/tables.md"),
+        Column("class", pa.string(), "defect (cannot be read) or policy (left out by a rule)"),
+        Column("origin", pa.string(), "The file that the row came from"),
+        RUN_ID,
+    ),
+)
+
+METRICS = TableSchema(
+    "metrics",
+    "What was measured in each run",
+    (),
+    (
+        RUN_ID,
+        MODEL_ID,
+        Column("scorer", pa.string(), "main for the model, else the baseline: mean, item_mean, bias"),
+        Column("strategy", pa.string(), "How the parts were made: split.strategy"),
+        Column("protocol", pa.string(), "How it was measured: evaluation.protocol"),
+        Column("split", pa.string(), "train, validation or test"),
+        Column("segment", pa.string(), "Of users or items; null for all", nullable=True),
+        Column("epoch", pa.int32(), "Of the fit that chose the epochs; null for the finished model", nullable=True),
+        Column("metric", pa.string(), "mse, rmse, mae, n; loss for an epoch"),
+        Column("k", pa.int32(), "Cut-off of a ranking metric", nullable=True),
+        Column("value", pa.float64(), "The figure; errors in rating units"),
+        Column("low", pa.float64(), "Lower end of its interval", nullable=True),
+        Column("high", pa.float64(), "Upper end of its interval", nullable=True),
+    ),
+)
+
+RUNS = TableSchema(
+    "runs",
+    "The ledger: one row for each run that reached its end",
+    ("run_id",),
+    (
+        RUN_ID,
+        AS_OF,
+        Column("status", pa.string(), "published, history_only or done"),
+        Column("model_id", pa.string(), "The artefact that the lists came from", nullable=True),
+        Column("fingerprint", pa.string(), "Of the inputs; null where a source has none", nullable=True),
+        Column("config_hash", pa.string(), "Of the resolved configuration"),
+        Column("code_version", pa.string(), "Of this package"),
+        Column("counts", pa.map_(pa.string(), pa.int64()), "As in the summary"),
+        Column("seconds", pa.map_(pa.string(), pa.float64()), "Seconds spent in each stage"),
+        Column("started_at", TIME, "UTC"),
+        Column("finished_at", TIME, "UTC"),
+    ),
+)
+
+TABLES = (TOP_N, TOP_N_HISTORY, USER_OUTCOMES, ITEMS, USERS, RATINGS, QUARANTINE, METRICS, RUNS)
+
+
+def require_columns(table: str, expected: pa.Schema, found: Mapping[str, str], *, types: Mapping[str, str]) -> None:
+    """Refuse a table that lacks a column of its schema or has it in another type, naming all of them at once.
+
+    Args:
+        table: for the message.
+        expected: the schema.
+        found: name -> type of the columns that are there.
+        types: name -> type that the schema's columns should have, in the same notation as `found`.
+
+    Raises:
+        DataError: some column is missing or of another type.
+    """
+    wrong = [
+        f"{name} ({found.get(name, 'missing')} instead of {types[name]})" for name in expected.names if found.get(name) != types[name]
+    ]
+    if wrong:
+        raise DataError(table, expected="the columns of its schema", found=", ".join(wrong))

@@ -1,0 +1,1 @@
+"""How a pair scorer runs on Spark: every pair, or a table of pairs."""

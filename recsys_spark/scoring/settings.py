@@ -1,0 +1,49 @@
+"""Settings of the scoring."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from recsys_spark.config import NotYet, Section
+
+
+class ScoringSettings(Section):
+    """What each user gets."""
+
+    top_n: int = Field(10, ge=1, le=10_000)
+    """Items in a list, at most."""
+
+    exclude_seen: bool = True
+    """Whether items that a user has seen are left out."""
+
+    exclude: Annotated[str | None, NotYet()] = None
+    """A table (user, item, until) of pairs that must not be published."""
+
+    items_allowed: Annotated[str | None, NotYet()] = None
+    """A SQL condition over the items' table: only these are candidates."""
+
+    segments: Annotated[dict[str, str] | None, NotYet()] = None
+    """Which items the users of a segment may get."""
+
+    min_score: Annotated[float | None, NotYet()] = None
+    """Items with a lower score are left out of a list."""
+
+    users: tuple[str, ...] | None = None
+    """Ids of the users who get a list; none: every user of the run."""
+
+    fallback: Literal["damped_mean", "popularity"] = "damped_mean"
+    """Order of the items for users without a vector: by damped mean rating, or by number of ratings."""
+
+    fallback_damping: float = Field(10.0, ge=0)
+    """Ratings at the overall mean that are added to each item's own in its damped mean."""
+
+    kernel: Annotated[str, NotYet()] = "auto"
+    """Which scoring path to use."""
+
+    mode: Annotated[Literal["full", "incremental"], NotYet(("incremental",))] = "full"
+    """full: every user; incremental: users whose data changed."""
+
+    variants: Annotated[dict[str, str] | None, NotYet()] = None
+    """Further lists for each user, for example one for each category."""

@@ -1,0 +1,56 @@
+"""All settings of a job, composed of each folder's own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from recsys_spark.config import NotYet, Section
+from recsys_spark.evaluation.settings import EvaluationSettings
+from recsys_spark.ingest.settings import ItemsSource, QualitySettings, RatingsSource, SplitSettings, UsersSource
+from recsys_spark.models.settings import DotSettings, ModelSettings
+from recsys_spark.publishing.settings import OutputSettings, ReportSettings, RunSettings, Thresholds
+from recsys_spark.scoring.settings import ScoringSettings
+from recsys_spark.training.settings import TrainingSettings
+
+
+class Settings(Section):
+    """The configuration of one run, section by section."""
+
+    source: RatingsSource = RatingsSource()
+    """The ratings."""
+
+    items: ItemsSource = ItemsSource()
+    """The items' table, if there is one."""
+
+    users: UsersSource = UsersSource()
+    """The users' table, if there is one."""
+
+    quality: QualitySettings = QualitySettings()
+    """Which rows are accepted."""
+
+    split: SplitSettings = SplitSettings()
+    """Train, validation and test parts."""
+
+    model: ModelSettings = DotSettings()
+    """The network."""
+
+    training: TrainingSettings = TrainingSettings()
+    """How it is fitted."""
+
+    scoring: ScoringSettings = ScoringSettings()
+    """What each user gets."""
+
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """What is measured."""
+
+    audit: Annotated[dict[str, Thresholds], NotYet()] = {}
+    """Thresholds of the audit's rules."""
+
+    output: OutputSettings = OutputSettings()
+    """Where the tables go."""
+
+    report: ReportSettings = ReportSettings()
+    """The HTML report."""
+
+    run: RunSettings = RunSettings()
+    """How the run behaves."""

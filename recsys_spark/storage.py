@@ -1,0 +1,91 @@
+"""Small files under the output folder, on a local or a remote file system, replaced atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pyarrow.fs as pafs
+
+
+class Folder:
+    """A folder by path or URI (`/data/out`, `s3a://bucket/out`), as Spark and as pyarrow name it.
+
+    Args:
+        location: a path, taken relative to the working directory, or a URI that both Spark and pyarrow can open.
+    """
+
+    def __init__(self, location: str) -> None:
+        self.is_local = "://" not in location or location.startswith("file://")
+        self.location = os.path.abspath(location.removeprefix("file://")) if self.is_local else location.rstrip("/")
+        self._opened: tuple[pafs.FileSystem, str] | None = None
+
+    def __truediv__(self, name: str) -> Folder:
+        return Folder(f"{self.location}/{name}")
+
+    def __str__(self) -> str:
+        return self.location
+
+    @property
+    def path(self) -> Path:
+        """The folder as a local path."""
+        if not self.is_local:
+            raise ValueError(f"{self.location} is not a local folder")
+        return Path(self.location)
+
+    @property
+    def arrow(self) -> tuple[pafs.FileSystem, str]:
+        """pyarrow's file system and the path inside it."""
+        if self._opened is None:
+            uri = self.location.replace("s3a://", "s3://", 1)
+            self._opened = (pafs.LocalFileSystem(), uri) if self.is_local else pafs.FileSystem.from_uri(uri)
+        return self._opened
+
+    def exists(self) -> bool:
+        """Whether there is a file or folder of this name."""
+        files, path = self.arrow
+        return bool(files.get_file_info(path).type != pafs.FileType.NotFound)
+
+    def parquet_files(self) -> list[str]:
+        """The Parquet files directly in the folder, in the order of their names, as pyarrow names them."""
+        files, path = self.arrow
+        found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+        return sorted(f.path for f in found if f.path.endswith(".parquet") and not f.base_name.startswith(("_", ".")))
+
+    def children(self) -> list[str]:
+        """The names directly in the folder, sorted; none if it does not exist."""
+        files, path = self.arrow
+        return sorted(f.base_name for f in files.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
+
+    def read_json(self, name: str) -> Any:
+        """What a JSON file of the folder holds; none if there is no such file."""
+        files, path = self.arrow
+        try:
+            with files.open_input_stream(f"{path}/{name}", compression=None) as stream:
+                return json.loads(stream.read())
+        except FileNotFoundError:
+            return None
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file so that a reader sees the old content or the new one, never a part."""
+        files, path = self.arrow
+        files.create_dir(path, recursive=True)
+        temporary = f"{path}/.{name}.{uuid.uuid4().hex}"
+        with files.open_output_stream(temporary, compression=None) as stream:
+            stream.write(json.dumps(value, indent=2, default=str).encode())
+        files.move(temporary, f"{path}/{name}")
+
+    def delete(self) -> None:
+        """Remove the folder and all that is in it; nothing happens if it does not exist."""
+        files, path = self.arrow
+        if files.get_file_info(path).type == pafs.FileType.Directory:
+            files.delete_dir(path)
+
+    def move(self, target: Folder) -> None:
+        """Rename the folder; on a local file system that is atomic. A folder that is in the way is replaced."""
+        files, path = self.arrow
+        target.delete()
+        files.move(path, target.arrow[1])

@@ -1,0 +1,1 @@
+"""Fitting on the driver: from column files to a trained model and its scorers."""
