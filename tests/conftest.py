@@ -1,0 +1,34 @@
+"""What tests share: one Spark session for all that does not start its own, and small made-up ratings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+# Python workers find the package and the tests' own functions as the driver does
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """A session on two cores that knows Delta, for every test that does not start its own."""
+    from recsys_spark.session import build_session
+
+    jars = ",".join(str(jar) for jar in sorted((PROJECT / ".cache" / "jars").glob("*.jar")))
+    assert jars, "Delta's jars are missing: run ./spark-submit.sh --setup dev"
+    os.environ["PYSPARK_SUBMIT_ARGS"] = (
+        f"--master local[2] --jars {jars} --driver-memory 2g --conf spark.ui.enabled=false "
+        f"--conf spark.driver.extraJavaOptions=-Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties pyspark-shell"
+    )
+    session = build_session("tests", delta=True)
+    yield session
+    session.stop()

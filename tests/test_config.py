@@ -1,0 +1,144 @@
+"""Configuration: files, overrides, and every problem told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recsys_spark import config
+from recsys_spark.errors import ConfigError, ConfigErrors
+from recsys_spark.settings import Settings
+
+BASE = Path(__file__).parent.parent / "conf" / "base.yaml"
+
+
+def load(*overrides: str, files: tuple[Path, ...] = ()) -> Settings:
+    return config.load(Settings, [BASE, *files], overrides)
+
+
+def problem(*overrides: str) -> ConfigError:
+    with pytest.raises(ConfigError) as raised:
+        load(*overrides)
+    return raised.value
+
+
+def test_a_later_file_wins_and_an_override_wins_over_all(tmp_path: Path) -> None:
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text("split: {seed: 1, test_fraction: 0.3}\n")
+
+    settings = load("split.seed=2", files=(overlay,))
+
+    assert (settings.split.seed, settings.split.test_fraction, settings.split.validation_fraction) == (2, 0.3, 0.1)
+
+
+def test_the_same_settings_have_the_same_digest_and_others_another() -> None:
+    assert config.digest(load("split.seed=7")) == config.digest(load("split.seed=7"))
+    assert config.digest(load("split.seed=7")) != config.digest(load("split.seed=8"))
+    assert config.digest(load("run.force=true"), leave_out=("run",)) == config.digest(load(), leave_out=("run",))
+
+
+def test_another_model_does_not_inherit_the_settings_of_the_model_under_it() -> None:
+    settings = load("model.name=mlp", "model.layers=[32, 16]")
+
+    assert settings.model.name == "mlp"
+    assert settings.model.embedding_size == 32  # its own default, not the 8 that base.yaml gives to `dot`
+
+
+def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one() -> None:
+    with pytest.raises(ConfigErrors) as raised:
+        load("split.sead=7", "training.epochs=0", "model.embeding_size=4", "quality.rating_range=[5, 1]", "sorce.path=x")
+
+    by_key = {p.subject: p for p in raised.value.problems}
+    assert set(by_key) == {"split.sead", "training.epochs", "model.embeding_size", "quality", "sorce"}
+    assert "split.seed" in by_key["split.sead"].hint
+    assert "model.embedding_size" in by_key["model.embeding_size"].hint
+    assert "source" in by_key["sorce"].hint
+    assert by_key["training.epochs"].found == "0"
+    assert "greater than or equal to 1" in by_key["training.epochs"].expected
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("split.strategy=temporal", "split.strategy"),
+        ("training.objective=ranking", "training.objective"),
+        ("training.use_model=dot-1", "training.use_model"),
+        ("scoring.mode=incremental", "scoring.mode"),
+        ("scoring.segments={de: 'country = 1'}", "scoring.segments"),
+        ("source.format=jdbc", "source.format"),
+        ("output.catalog=a.b", "output.catalog"),
+        ("report.enabled=true", "report.enabled"),
+        ("audit.coverage={warn: 0.1}", "audit"),
+        ("evaluation.k=[5]", "evaluation.k"),
+        ("items.features.numeric=[year]", "items.features.numeric"),
+    ],
+)
+def test_what_cannot_be_done_yet_is_accepted_only_at_its_default(override: str, key: str) -> None:
+    found = problem(override)
+
+    assert found.subject == key
+    assert "not yet" in found.expected
+
+
+def test_a_declared_key_that_does_nothing_yet_may_be_written_with_its_default() -> None:
+    assert load("split.strategy=random", "training.warm_start=false").split.strategy == "random"
+
+
+def test_settings_cannot_be_changed_once_they_are_made() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load().split.seed = 3  # type: ignore[misc]
+
+
+def test_a_literal_secret_is_refused_and_never_repeated() -> None:
+    found = problem("source.password=hunter2")
+
+    assert found.subject == "source.password"
+    assert "hunter2" not in str(found)
+    assert "env:NAME" in found.expected
+
+
+def test_a_secret_is_shown_as_its_reference_and_revealed_on_demand(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RATINGS_PASSWORD", "hunter2")
+    (tmp_path / "secret").write_text("correct horse\n")
+
+    settings = load("source.password=env:RATINGS_PASSWORD", f"items.password=file:{tmp_path}/secret")
+
+    assert "hunter2" not in repr(settings) + str(config.as_tree(settings))
+    revealed = {key: secret.reveal() for key, secret in config.secrets(settings)}
+    assert revealed == {"source.password": "hunter2", "items.password": "correct horse"}
+
+
+def test_a_secret_that_is_not_there_is_named_when_it_is_needed() -> None:
+    secret = dict(config.secrets(load("source.password=env:NO_SUCH_VARIABLE")))["source.password"]
+
+    with pytest.raises(ConfigError, match="env:NO_SUCH_VARIABLE"):
+        secret.reveal()
+
+
+@pytest.mark.parametrize("text", ["seed", "=3", "a..b=3", "split seed=3"])
+def test_an_override_that_is_not_key_equals_value_is_refused(text: str) -> None:
+    assert problem(text).subject == "--set"
+
+
+@pytest.mark.parametrize("content", ["- a list", "split: [unclosed", "just text"])
+def test_a_file_that_is_no_mapping_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(content)
+
+    with pytest.raises(ConfigError, match=r"broken\.yaml"):
+        load(files=(broken,))
+
+
+def test_a_file_that_is_missing_is_told_together_with_everything_else(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors) as raised:
+        load("split.sead=1", files=(tmp_path / "none.yaml",))
+
+    assert [p.subject for p in raised.value.problems] == [str(tmp_path / "none.yaml"), "split.sead"]
+
+
+@pytest.mark.parametrize("preset", sorted(BASE.parent.glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_preset_is_valid(preset: Path) -> None:
+    assert config.load(Settings, [BASE, preset]).source.columns
