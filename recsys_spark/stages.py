@@ -1,6 +1,6 @@
 """The stages of a night, composed of the folders' pieces. Jobs call these; each stage finds what the one before left.
 
-    ingest -> train -> evaluate -> score -> publish
+    ingest -> train -> evaluate -> score (all pairs, audit, publish)
 
 A stage keeps its private files in `_work/<stage>-<hash of its inputs>/`, whose record `stage.json` is written last.
 """
@@ -12,22 +12,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys_spark import artifact, config
 from recsys_spark.errors import DataError
-from recsys_spark.evaluation.baselines import RATING_BASELINES, fit_baselines
-from recsys_spark.evaluation.rating import Metric, rating_errors
-from recsys_spark.evaluation.rows import metric_rows
+from recsys_spark.evaluation.baselines import RATING_BASELINES
+from recsys_spark.evaluation.rating import MAIN, VALIDATED, Metric, epoch_losses, honest, rating_errors
+from recsys_spark.evaluation.rows import metric_rows, nested
 from recsys_spark.ingest import night
-from recsys_spark.ingest.ingested import RECORD, Ingested
+from recsys_spark.ingest.ingested import RECORD, Ingested, stored_ids
 from recsys_spark.ingest.quality import seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
 from recsys_spark.ingest.sources.location import fingerprint
-from recsys_spark.models.registry import model_for
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.audit import audit_lists
 from recsys_spark.publishing.ledger import ledger_row
@@ -35,10 +32,11 @@ from recsys_spark.publishing.rows import outcome_rows, top_n_rows
 from recsys_spark.publishing.sinks import SINKS
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run, input_key
-from recsys_spark.schemas import ITEMS, METRICS, QUARANTINE, RATINGS, RUNS, TOP_N, TOP_N_HISTORY, USER_OUTCOMES, USERS
+from recsys_spark.schemas import ITEMS, METRICS, QUARANTINE, RATINGS, RUNS, TABLES, TOP_N, TOP_N_HISTORY, USER_OUTCOMES, USERS
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
+from recsys_spark.stored_models import cold_in_test, night_artefact, save_with_networks
 
 
 @dataclass
@@ -58,6 +56,7 @@ def nightly(job: Job) -> None:
     train(job)
     evaluate(job)
     score(job)
+    publish(job)
 
 
 def ingest(job: Job) -> Ingested:
@@ -87,6 +86,177 @@ def ingest(job: Job) -> Ingested:
     job.summary.counts |= counts
     return done
 
+
+
+def train(job: Job) -> None:
+    """Fit the model and, on the same rows, the baselines; store them as an artefact."""
+    from recsys_spark.training.feed import read_rows
+    from recsys_spark.training.fits import train as fit_all
+    from recsys_spark.training.progress_bar import ProgressBar
+
+    ingested = _ingested(job)
+    with job.progress.stage("train"):
+        stored = ingested.folder / "ratings"
+        rows = read_rows(stored.parquet_files(), stored.arrow[0])
+        size = {"n_users": ingested.vocabularies.users.size, "n_items": ingested.vocabularies.items.size}
+        models = fit_all(
+            job.settings.model,
+            job.settings.training,
+            rows,
+            **size,
+            rating_range=job.settings.quality.rating_range,
+            watcher=ProgressBar(),
+        )
+        artefact = night_artefact(models, rows, job.settings, ingested.vocabularies, ingested.fingerprint)
+        save_with_networks(str(job.run.models), artefact, models)
+        record = {
+            "model_id": artefact.model_id,
+            "epochs": models.epochs,
+            "counts": cold_in_test(rows),
+            "history": [result._asdict() for result in models.history],
+        }
+        _folder(job, "train").write_json(RECORD, record)
+        job.progress.say(f"model {artefact.model_id}, {models.epochs} epochs")
+    job.summary.counts |= record["counts"]
+    job.summary.model_id = artefact.model_id
+
+
+def evaluate(job: Job) -> None:
+    """Measure the evaluated fit beside the baselines fitted on the same rows."""
+    ingested, trained = _ingested(job), _trained(job)
+    with job.progress.stage("evaluate"):
+        stored = artifact.load(str(job.run.models / trained["model_id"]), "evaluated")
+        scorers = {name: scorer for name, scorer in stored.items() if name in (MAIN, VALIDATED, *RATING_BASELINES)}
+        metrics = honest(rating_errors(ingested.read(job.spark, "ratings"), scorers))
+        losses = epoch_losses(trained["history"])
+        _folder(job, "evaluate").write_json(RECORD, [m._asdict() for m in (*metrics, *losses)])
+        job.summary.metrics = nested(metrics)
+        _say_metrics(job)
+    job.summary.model_id = trained["model_id"]
+
+
+def score(job: Job) -> None:
+    """Score every user of the run against every candidate, and stage the lists."""
+    ingested, trained = _ingested(job), _trained(job)
+    with job.progress.stage("score"):
+        scorers = artifact.load(str(job.run.models / trained["model_id"]))
+        plan = _plan(job.settings, ingested, scorers)
+        users = _users_of_run(job, ingested)
+        lists = score_all_pairs(users, plan, ingested.vocabularies.ids)
+        lists.write.mode("overwrite").parquet(str(_folder(job, "score") / "lists"))
+        n_users = stored_rows(_folder(job, "score") / "lists")
+        pairs = n_users * len(plan.candidates)
+        job.progress.say(f"{n_users:,} users x {len(plan.candidates):,} candidates = {pairs:,} pairs scored")
+        if len(plan.candidates) < plan.top_n:
+            job.run.warn(f"scoring.top_n is {plan.top_n}, but there are only {len(plan.candidates)} candidate items")
+    job.summary.counts |= {"pairs_scored": pairs, "pairs_skipped": 0}
+    job.summary.model_id = trained["model_id"]
+
+
+def publish(job: Job) -> None:
+    """Audit the staged lists, then make them visible; `top_n` is the last table to change."""
+    ingested, trained = _ingested(job), _trained(job)
+    staged = _folder(job, "score")
+    lists = job.spark.read.parquet(str(staged / "lists"))
+    with job.progress.stage("audit"):
+        found = audit_lists(
+            lists,
+            _users_of_run(job, ingested),
+            n_items=ingested.vocabularies.items.size,
+            top_n=job.settings.scoring.top_n,
+            exclude_seen=job.settings.scoring.exclude_seen,
+            stage=str(staged),
+        )
+    job.summary.counts |= ingested.counts | trained["counts"] | found
+    with job.progress.stage("publish"):
+        _publish_tables(job, ingested, trained["model_id"], lists)
+        job.summary.status = "published"
+    with job.progress.stage("ledger"):
+        _enter_ledger(job, ingested)
+
+
+def _publish_tables(job: Job, ingested: Ingested, model_id: str, lists: DataFrame) -> None:
+    ids, run, keep = ingested.vocabularies.ids, job.run, job.settings.output.history
+    sink = SINKS[job.settings.output.format](job.spark, run.output, ids, run.run_id)
+    rows = top_n_rows(lists, run, model_id, datetime.now(UTC))
+    sink.replace(RATINGS, ingested.read(job.spark, "ratings"))
+    sink.replace(QUARANTINE, ingested.read(job.spark, "quarantine").withColumn("run_id", F.lit(run.run_id)))
+    sink.replace(ITEMS, ingested.read(job.spark, "items"))
+    sink.replace(USERS, ingested.read(job.spark, "users"))
+    sink.append(METRICS, _metrics(job, ingested, model_id))
+    sink.add_run(TOP_N_HISTORY, rows, run_id=run.run_id, keep=keep)
+    sink.add_run(USER_OUTCOMES, outcome_rows(lists, run), run_id=run.run_id, keep=keep)
+    sink.publish(TOP_N, rows)
+    sink.forget_old(keep)
+    job.summary.tables = {table.name: sink.location(table) for table in TABLES}
+    job.summary.tables["models"] = str(run.models / model_id)
+
+
+def _enter_ledger(job: Job, ingested: Ingested) -> None:
+    ids = ingested.vocabularies.ids
+    job.summary.seconds = dict(job.progress.seconds)
+    sink = SINKS[job.settings.output.format](job.spark, job.run.output, ids, job.run.run_id)
+    config_hash = config.digest(job.settings, leave_out=("run",))
+    row = ledger_row(
+        job.spark, job.run, job.summary, ids=ids, fingerprint=ingested.fingerprint, config_hash=config_hash
+    )
+    sink.append(RUNS, row)
+
+
+def _plan(settings: Settings, ingested: Ingested, scorers: dict[str, Any]) -> ScoringPlan:
+    """Candidates are the eligible items with a training rating; all ids of items are held on the driver."""
+    item_ids, eligible = stored_ids(ingested.folder / "items", "item")
+    popularity = scorers["popularity"]
+    trained_items = popularity.item_bias > 0
+    return ScoringPlan(
+        scorer=scorers[MAIN],
+        fallback=scorers["item_mean" if settings.scoring.fallback == "damped_mean" else "popularity"],
+        has_vector=popularity.user_bias > 0,
+        candidates=np.flatnonzero(trained_items & eligible).astype(np.int32),
+        item_ids=item_ids,
+        top_n=settings.scoring.top_n,
+        exclude_seen=settings.scoring.exclude_seen,
+    )
+
+
+def _users_of_run(job: Job, ingested: Ingested) -> DataFrame:
+    users = ingested.read(job.spark, "seen")
+    wanted = job.settings.scoring.users
+    return users if wanted is None else users.where(F.col("user_id").cast("string").isin(*wanted))
+
+
+def _metrics(job: Job, ingested: Ingested, model_id: str) -> DataFrame:
+    stored = _folder(job, "evaluate").read_json(RECORD) or []
+    metrics = [Metric(**m) for m in stored]
+    job.summary.metrics = job.summary.metrics or nested(metrics)
+    return metric_rows(
+        job.spark,
+        metrics,
+        ids=ingested.vocabularies.ids,
+        run_id=job.run.run_id,
+        model_id=model_id,
+        strategy=job.settings.split.strategy,
+        protocol=job.settings.evaluation.protocol,
+    )
+
+
+def _say_metrics(job: Job) -> None:
+    tree = job.summary.metrics
+    part = "test" if "test" in tree else "train"
+    others = ", ".join(f"{name} {m['mse']:.4f}" for name, m in tree["baseline"].items())
+    job.progress.say(f"{part} MSE {tree[part]['mse']:.4f} (baselines: {others})")
+
+
+def _ingested(job: Job) -> Ingested:
+    return Ingested.load(_folder(job, "ingest"))
+
+
+def _trained(job: Job) -> dict[str, Any]:
+    stored: dict[str, Any] | None = _folder(job, "train").read_json(RECORD)
+    if stored is None:
+        hint = "run the job `train` with the same configuration and sources first, or `nightly` for everything"
+        raise DataError("stage train", expected="a model of these inputs and settings", found="none", hint=hint)
+    return stored
 
 
 def _night_inputs(settings: Settings) -> night.NightInputs:

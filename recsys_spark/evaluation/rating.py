@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.scoring.pairs import score_pairs
+
+MAIN = "main"
+"""The scorer that ranks the lists and is published."""
+
+VALIDATED = "validated"
+"""The scorer of the fit on the train part alone, whose figures on the validation part are honest."""
 
 
 class Metric(NamedTuple):
@@ -49,3 +55,24 @@ def rating_errors(ratings: DataFrame, scorers: Mapping[str, PairScorer]) -> list
             ("mae", row[f"mae_{name}"]),
         )
     ]
+
+
+def honest(metrics: Iterable[Metric]) -> list[Metric]:
+    """On the validation part, the figures of the fit that has not seen it, under the model's name.
+
+    The fit whose test figures count was trained on the validation part too; what it achieves there says nothing. Where
+    no fit left the validation part out, there is no validation part.
+    """
+    of_validated = [m._replace(scorer=MAIN) for m in metrics if m.scorer == VALIDATED and m.split == "validation"]
+    others = [m for m in metrics if m.scorer != VALIDATED and not (m.scorer == MAIN and m.split == "validation")]
+    return [*others, *of_validated]
+
+
+def epoch_losses(history: Iterable[Mapping[str, Any]]) -> list[Metric]:
+    """The losses of each epoch of the fit that chose the number of epochs, in units of the target."""
+    losses = []
+    for result in history:
+        if result["fit"] == VALIDATED:
+            losses.append(Metric(MAIN, "train", "loss", result["loss"], result["epoch"]))
+            losses.append(Metric(MAIN, "validation", "loss", result["val_loss"], result["epoch"]))
+    return losses

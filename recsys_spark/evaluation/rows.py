@@ -7,11 +7,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from recsys_spark.evaluation.rating import Metric
+from recsys_spark.evaluation.rating import MAIN, Metric
 from recsys_spark.schemas import METRICS, PinnedIds
 from recsys_spark.spark_schema import to_spark
-
-MAIN = "main"
 
 
 def metric_rows(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.encoding import Addition, Vocabularies, Vocabulary
+from recsys_spark.ingest.tables import read_training_set
 from recsys_spark.storage import Folder
 
 RECORD = "stage.json"
@@ -38,6 +44,8 @@ class Ingested:
 
     def read(self, spark: SparkSession, name: str) -> DataFrame:
         """One of the data sets."""
+        if name == "ratings":
+            return read_training_set(spark, self.folder / name)
         return spark.read.parquet(str(self.folder / name))
 
     def save(self) -> None:
@@ -59,6 +67,24 @@ class Ingested:
             raise DataError("stage ingest", expected="a finished ingest of these inputs", found="none", hint=hint)
         sides = {side: _vocabulary(v) for side, v in stored["vocabularies"].items()}
         return cls(**{**stored, "folder": folder, "vocabularies": Vocabularies(**sides)})
+
+
+def stored_ids(folder: Folder, side: Literal["user", "item"]) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+    """The ids of all users or items by index, and which of them are eligible, read without Spark.
+
+    Args:
+        folder: the data set `users` or `items` of an ingest.
+        side: which of the two it is.
+
+    Returns:
+        The ids in their own type and bool[n]: on the driver, an id and a byte for each.
+    """
+    files, _ = folder.arrow
+    columns = [f"{side}_id", f"{side}_index", "eligible"]
+    parts = [pq.read_table(f, columns=columns, filesystem=files, partitioning=None) for f in folder.parquet_files()]
+    table = pa.concat_tables(parts)
+    ordered = table.take(pc.sort_indices(table, [(f"{side}_index", "ascending")]))
+    return ordered.column(f"{side}_id").combine_chunks(), ordered.column("eligible").to_numpy()
 
 
 def _vocabulary(stored: dict[str, Any]) -> Vocabulary:

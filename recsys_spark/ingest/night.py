@@ -173,7 +173,7 @@ def describe_and_store(
     """Store `items`, `users` and the seen lists of the users of the run."""
     users, items = vocabularies.users.read(spark, run.state), vocabularies.items.read(spark, run.state)
     others = quality.seen_rows(classified).where(F.col("reason").isNotNull())
-    pairs = tables.seen_pairs(spark.read.parquet(str(folder / "ratings")), encode(others, users, items))
+    pairs = tables.seen_pairs(tables.read_training_set(spark, folder / "ratings"), encode(others, users, items))
     for side, vocabulary, table, where in (
         ("item", items, metadata.items, inputs.items.where),
         ("user", users, metadata.users, inputs.users.where),

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys_spark.ingest.encoding import typed_id
+from recsys_spark.storage import Folder
 
 
 def in_training_order(encoded: DataFrame) -> DataFrame:
     """Ratings in the one order that training reads them in, whatever the partitioning was.
 
     Range-partitioned and sorted by user, item, timestamp and rating, so that the files in the order of their names give
-    the rows in that order.
+    the rows in that order. The indices are called `user` and `item` here, as the training set has them.
     """
-    key = ("user_index", "item_index", "timestamp", "rating")
-    columns = ("user_id", "item_id", "user_index", "item_index", F.col("rating").cast("float"), "timestamp", "part")
-    return encoded.select(*columns).repartitionByRange("user_index").sortWithinPartitions(*key)
+    rating = F.col("rating").cast("float").alias("rating")
+    indices = (F.col("user_index").alias("user"), F.col("item_index").alias("item"))
+    rows = encoded.select("user_id", "item_id", *indices, rating, "timestamp", "part")
+    return rows.repartitionByRange("user").sortWithinPartitions("user", "item", "timestamp", "rating")
+
+
+def read_training_set(spark: SparkSession, folder: Folder) -> DataFrame:
+    """The stored training set, its indices as `user_index` and `item_index`."""
+    rows = spark.read.parquet(str(folder))
+    return rows.withColumnsRenamed({"user": "user_index", "item": "item_index"})
 
 
 def seen_pairs(ratings: DataFrame, others: DataFrame) -> DataFrame:

@@ -27,7 +27,7 @@ def score_pairs(pairs: DataFrame, scorers: Mapping[str, PairScorer]) -> DataFram
         >>> score_pairs(ratings, {"predicted": artefact.scorers["main"]}).show()
     """
     fetch = shipped(pairs.sparkSession, dict(scorers))
-    fields = StructType([StructField(name, FloatType(), nullable=False) for name in scorers])
+    fields = StructType([StructField(name, FloatType()) for name in scorers])
 
     def scored(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
         by_name = fetch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 from pathlib import Path
 
 PYSPARK = "pyspark:"
@@ -13,9 +14,7 @@ PYSPARK = "pyspark:"
 def resolved(path: str) -> str:
     """The path or URI that Spark opens; `pyspark:...` is a file inside the installed pyspark package."""
     if path.startswith(PYSPARK):
-        package = importlib.util.find_spec("pyspark")
-        folder = Path(package.origin).parent if package and package.origin else Path()
-        return str(folder / path.removeprefix(PYSPARK))
+        return str(_spark_home() / path.removeprefix(PYSPARK))
     return path if "://" in path else str(Path(path).absolute())
 
 
@@ -40,6 +39,14 @@ def fingerprint(path: str) -> str | None:
         return None
     facts = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _spark_home() -> Path:
+    """The installed pyspark; under spark-submit the module lies in an archive, and SPARK_HOME says where Spark is."""
+    if "SPARK_HOME" in os.environ:
+        return Path(os.environ["SPARK_HOME"])
+    package = importlib.util.find_spec("pyspark")
+    return Path(package.origin).parent if package and package.origin else Path()
 
 
 def _hidden(file: Path, root: Path) -> bool:

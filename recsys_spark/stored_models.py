@@ -1,0 +1,84 @@
+"""What a night stores of its fits: the model's scorers with the baselines of the same rows beside them.
+
+The baselines travel with the model, because evaluation compares with them, users without a vector get their lists from
+them, and `popularity` says who and what the fit was trained on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from recsys_spark import artifact
+from recsys_spark.artifact import Artefact, Description, Role
+from recsys_spark.evaluation.baselines import fit_baselines
+from recsys_spark.evaluation.rating import MAIN, VALIDATED
+from recsys_spark.ingest.encoding import Vocabularies
+from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.settings import Settings
+from recsys_spark.training.feed import TrainingRows
+from recsys_spark.training.fits import TrainedModels
+
+
+def night_artefact(
+    models: TrainedModels, rows: TrainingRows, settings: Settings, vocabularies: Vocabularies, fingerprint: str | None
+) -> Artefact:
+    """The fits of a night, ready to be stored.
+
+    Args:
+        models: the fits.
+        rows: all training rows, with their parts.
+        settings: of the night.
+        vocabularies: that the rows' indices belong to.
+        fingerprint: of the inputs; none where one has none.
+    """
+    held_in = rows.select("train", "validation")
+    evaluated = models.evaluated.scorers() | _baselines(held_in, settings, vocabularies)
+    if models.validated is not None:
+        evaluated[VALIDATED] = models.validated.scorers()[MAIN]
+    refitted = models.published is not models.evaluated
+    published = models.published.scorers() | _baselines(rows if refitted else held_in, settings, vocabularies)
+    description = Description(
+        model=settings.model.name,
+        settings={"model": settings.model.model_dump(mode="json"), "training": settings.training.model_dump(mode="json")},
+        vocabularies={
+            side: {"size": vocabulary.size, "digest": vocabulary.digest}
+            for side, vocabulary in (("user", vocabularies.users), ("item", vocabularies.items))
+        },
+        data_fingerprint=fingerprint or "",
+        target={"offset": models.published.scaling.offset, "scale": models.published.scaling.scale},
+        epochs={"evaluated": models.evaluated.epochs, "published": models.published.epochs},
+    )
+    return Artefact(description, {"published": published, "evaluated": evaluated})
+
+
+def save_with_networks(folder: str, artefact: Artefact, models: TrainedModels) -> Path:
+    """Store an artefact with the Keras networks beside its tensors; gives its folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        files: dict[Role, Path] = {}
+        for role, fitted in (("published", models.published), ("evaluated", models.evaluated)):
+            files[role] = Path(temporary) / f"{role}.keras"  # type: ignore[index]
+            fitted.network.save(files[role])  # type: ignore[index]
+        return artifact.save(folder, Artefact(artefact.description, artefact.scorers, files))
+
+
+def cold_in_test(rows: TrainingRows) -> dict[str, int]:
+    """How many users and items of the test part have no rating in the rows that the evaluated model is fitted on."""
+    held_in, test = rows.select("train", "validation"), rows.select("test")
+    return {
+        "test_cold_users": len(np.setdiff1d(test.user, held_in.user)),
+        "test_cold_items": len(np.setdiff1d(test.item, held_in.item)),
+    }
+
+
+def _baselines(rows: TrainingRows, settings: Settings, vocabularies: Vocabularies) -> dict[str, PairScorer]:
+    return fit_baselines(
+        rows.user,
+        rows.item,
+        rows.rating,
+        n_users=vocabularies.users.size,
+        n_items=vocabularies.items.size,
+        damping=settings.evaluation.baseline_damping,
+    )
