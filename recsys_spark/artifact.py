@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import uuid
@@ -22,95 +21,28 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from recsys_spark.errors import ArtifactError
 from recsys_spark.kernels.arrays import F32
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer
+from recsys_spark.manifest import (
+    FORMAT,
+    MANIFEST,
+    Description,
+    Manifest,
+    Role,
+    ScorerRecord,
+    file_record,
+    local_path,
+    read_manifest,
+    verify_file,
+)
 
-Role = Literal["published", "evaluated"]
-
-FORMAT: Final = 1
-MANIFEST: Final = "manifest.json"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_FILE = re.compile(r"(published|evaluated)/([a-z][a-z0-9_]*\.safetensors|model\.keras)")
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a person or a later run wants to know about a fit; plain values only."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    model: str
-    """Name in the registry of models: lower case, digits, underscores."""
-
-    settings: dict[str, Any] = field(default_factory=dict)
-    """The model's and the training's settings."""
-
-    vocabularies: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """For `user` and `item`: size and hash of the vocabulary that the indices refer to."""
-
-    data_fingerprint: str = ""
-    """Identifies the ratings that the published scorers were fitted on."""
-
-    target: dict[str, Any] = field(default_factory=dict)
-    """How ratings were scaled for training; its inverse is already in the scorers."""
-
-    epochs: dict[str, int] = field(default_factory=dict)
-    """Epochs of the fit of each role."""
-
-    metrics: dict[str, Any] = field(default_factory=dict)
-    """Metrics of the evaluated fit."""
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """One file of an artefact."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True)
-class ScorerRecord:
-    """What a scorer is beside its tensors' numbers."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    tensors: dict[str, list[int]]
-    """Shape of each tensor by name, in the order of `PairScorer.tensors`."""
-
-    activations: list[str]
-    """One for each dense layer."""
-
-    scale: float
-    offset: float
-    clip: tuple[float, float] | None
-    digest: str
-    """sha256 over all of the above and the tensors' numbers."""
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """All that `manifest.json` says."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    format: int
-    model_id: str
-    created_at: datetime
-    description: Description
-    scorers: dict[Role, dict[str, ScorerRecord]]
-    files: dict[str, FileRecord]
-    """Every file but the manifest, by its path inside the artefact."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +72,23 @@ def model_id(model: str, scorers: Mapping[str, PairScorer]) -> str:
         model: name of the model.
         scorers: its published scorers by name.
     """
-    digests = {name: _record(scorers[name]).digest for name in sorted(scorers)}
-    return f"{model}-{hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:12]}"
+    return _model_id(model, {name: record_of(scorer) for name, scorer in scorers.items()})
+
+
+def record_of(scorer: PairScorer) -> ScorerRecord:
+    """Shapes, activations, scaling and clip of a scorer, with a digest over these and its tensors' numbers."""
+    record = ScorerRecord(
+        tensors={name: list(tensor.shape) for name, tensor in scorer.tensors().items()},
+        activations=[layer.activation for layer in scorer.layers],
+        scale=scorer.scale,
+        offset=scorer.offset,
+        clip=scorer.clip,
+        digest="",
+    )
+    digest = hashlib.sha256(json.dumps(asdict(record)).encode())
+    for tensor in scorer.tensors().values():
+        digest.update(np.ascontiguousarray(tensor, dtype="<f4").data)
+    return replace(record, digest=digest.hexdigest())
 
 
 def save(models: Path | str, artefact: Artefact) -> Path:
@@ -162,11 +109,12 @@ def save(models: Path | str, artefact: Artefact) -> Path:
             JSON cannot hold.
     """
     _check_names(artefact)
-    folder = _local(models) / artefact.model_id
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.draft")
+    models = local_path(models)
+    models.mkdir(parents=True, exist_ok=True)
+    draft = models / f".{artefact.description.model}.{uuid.uuid4().hex}.draft"
     try:
         manifest = _write(draft, artefact)
+        folder = models / manifest.model_id
         if not _holds(folder, manifest):
             _move_into_place(draft, folder)
     finally:
@@ -184,66 +132,12 @@ def load(folder: Path | str, role: Role = "published") -> dict[str, PairScorer]:
     Raises:
         ArtifactError: something is missing, damaged, or not what the manifest says.
     """
-    folder = _local(folder)
+    folder = local_path(folder)
     manifest = read_manifest(folder)
     records = manifest.scorers.get(role)
     if not records:
         raise ArtifactError(f"{folder}: {role}", expected="scorers of this role", found="none")
-    return {name: _load_scorer(folder, f"{role}/{name}.safetensors", manifest) for name in records}
-
-
-def read_manifest(folder: Path | str) -> Manifest:
-    """Read and check `manifest.json`; the other files are not opened.
-
-    Raises:
-        ArtifactError: it is missing, cannot be read, is of another format, or names a file that does not belong here.
-    """
-    path = _local(folder) / MANIFEST
-    try:
-        text = path.read_bytes()
-        found = json.loads(text).get("format")
-        if found != FORMAT:
-            raise ArtifactError(
-                f"{path}: format",
-                expected=str(FORMAT),
-                found=repr(found),
-                hint="it was written by another version of this package; train again or use that version",
-            )
-        manifest = TypeAdapter(Manifest).validate_json(text, strict=True)
-    except OSError as error:
-        raise ArtifactError(str(path), expected="a readable file", found=error.strerror or str(error)) from error
-    except (ValidationError, ValueError, AttributeError) as error:
-        raise ArtifactError(str(path), expected="a manifest", found=str(error)) from error
-    _check_files(path, manifest)
-    return manifest
-
-
-def file_record(path: Path) -> FileRecord:
-    """Size and sha256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileRecord(sha256=digest, bytes=path.stat().st_size)
-
-
-def verify_file(folder: Path, name: str, manifest: Manifest) -> Path:
-    """The path of a file of an artefact, once its size and sha256 are found to be those of the manifest.
-
-    Raises:
-        ArtifactError: the file is missing or has other content.
-    """
-    path = folder / name
-    expected = manifest.files[name]
-    try:
-        size = path.stat().st_size
-        found = file_record(path) if size == expected.bytes else None
-    except OSError as error:
-        raise ArtifactError(str(path), expected="a readable file", found=error.strerror or str(error)) from error
-    hint = "the file has changed since it was written: restore the folder or train again"
-    if found is None:
-        raise ArtifactError(str(path), expected=f"{expected.bytes} bytes", found=f"{size} bytes", hint=hint)
-    if found != expected:
-        raise ArtifactError(str(path), expected=f"sha256 {expected.sha256}", found=found.sha256, hint=hint)
-    return path
+    return {name: _load_scorer(folder, role, name, manifest) for name in records}
 
 
 def _check_names(artefact: Artefact) -> None:
@@ -257,32 +151,9 @@ def _check_names(artefact: Artefact) -> None:
             )
 
 
-def _check_files(path: Path, manifest: Manifest) -> None:
-    """A manifest may only name files inside its folder, each scorer has its file, and the folder its own name."""
-    for name in manifest.files:
-        if not _FILE.fullmatch(name):
-            raise ArtifactError(
-                f"{path}: files", expected="<role>/<name>.safetensors or <role>/model.keras", found=repr(name)
-            )
-    for role, records in manifest.scorers.items():
-        for name in records:
-            if f"{role}/{name}.safetensors" not in manifest.files:
-                raise ArtifactError(f"{path}: files", expected=f"{role}/{name}.safetensors", found="no such entry")
-
-
-def _record(scorer: PairScorer) -> ScorerRecord:
-    record = ScorerRecord(
-        tensors={name: list(tensor.shape) for name, tensor in scorer.tensors().items()},
-        activations=[layer.activation for layer in scorer.layers],
-        scale=scorer.scale,
-        offset=scorer.offset,
-        clip=scorer.clip,
-        digest="",
-    )
-    digest = hashlib.sha256(json.dumps(asdict(record)).encode())
-    for tensor in scorer.tensors().values():
-        digest.update(np.ascontiguousarray(tensor, dtype="<f4").data)
-    return replace(record, digest=digest.hexdigest())
+def _model_id(model: str, records: Mapping[str, ScorerRecord]) -> str:
+    digests = {name: records[name].digest for name in sorted(records)}
+    return f"{model}-{hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:12]}"
 
 
 def _write(draft: Path, artefact: Artefact) -> Manifest:
@@ -292,17 +163,15 @@ def _write(draft: Path, artefact: Artefact) -> Manifest:
             save_file(scorer.tensors(), draft / role / f"{name}.safetensors")
     for role, keras_file in artefact.keras_files.items():
         shutil.copyfile(keras_file, draft / role / "model.keras")
+    records = {role: {name: record_of(s) for name, s in named.items()} for role, named in artefact.scorers.items()}
+    written = sorted(path for path in draft.rglob("*") if path.is_file())
     manifest = Manifest(
         format=FORMAT,
-        model_id=artefact.model_id,
+        model_id=_model_id(artefact.description.model, records["published"]),
         created_at=datetime.now(UTC),
         description=artefact.description,
-        scorers={role: {name: _record(s) for name, s in scorers.items()} for role, scorers in artefact.scorers.items()},
-        files={
-            path.relative_to(draft).as_posix(): file_record(path)
-            for path in sorted(draft.rglob("*"))
-            if path.is_file()
-        },
+        scorers=records,
+        files={path.relative_to(draft).as_posix(): file_record(path) for path in written},
     )
     values = asdict(manifest) | {"created_at": manifest.created_at.isoformat()}
     try:
@@ -337,10 +206,9 @@ def _move_into_place(draft: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _load_scorer(folder: Path, name: str, manifest: Manifest) -> PairScorer:
-    role, scorer_name = name.removesuffix(".safetensors").split("/")
-    record = manifest.scorers[role][scorer_name]  # type: ignore[index]
-    path = verify_file(folder, name, manifest)
+def _load_scorer(folder: Path, role: Role, name: str, manifest: Manifest) -> PairScorer:
+    record = manifest.scorers[role][name]
+    path = verify_file(folder, f"{role}/{name}.safetensors", manifest)
     try:
         tensors: dict[str, F32] = load_file(path)
     except SafetensorError as error:
@@ -349,7 +217,7 @@ def _load_scorer(folder: Path, name: str, manifest: Manifest) -> PairScorer:
     if shapes != record.tensors:
         raise ArtifactError(str(path), expected=f"tensors {record.tensors}", found=str(shapes))
     scorer = _scorer(path, tensors, record)
-    if _record(scorer).digest != record.digest:
+    if record_of(scorer).digest != record.digest:
         raise ArtifactError(
             f"{path}: digest", expected=record.digest, found="another scorer", hint="the manifest was changed by hand"
         )
@@ -378,14 +246,3 @@ def _scorer(path: Path, tensors: dict[str, F32], record: ScorerRecord) -> PairSc
         raise ArtifactError(
             f"{path}: {error.subject}", expected=error.expected, found=error.found, hint=error.hint
         ) from error
-
-
-def _local(path: Path | str) -> Path:
-    """A local path from a path or a `file:` URI."""
-    text = os.fspath(path)
-    scheme, colon, rest = text.partition(":")
-    if colon and scheme == "file":
-        return Path("/" + rest.lstrip("/"))
-    if colon and re.fullmatch(r"[a-z][a-z0-9+.-]+", scheme) and rest.startswith("//"):
-        raise ArtifactError("folder", expected="a local path or a file: URI", found=text)
-    return Path(text)

@@ -7,6 +7,8 @@ A stage keeps its private files in `_work/<stage>-<hash of its inputs>/`, whose 
 
 from __future__ import annotations
 
+import importlib
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +24,7 @@ from recsys_spark.evaluation.rating import MAIN, VALIDATED, Metric, epoch_losses
 from recsys_spark.evaluation.rows import metric_rows, nested
 from recsys_spark.ingest import night
 from recsys_spark.ingest.ingested import RECORD, Ingested, stored_ids
-from recsys_spark.ingest.quality import seen_rows
+from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
 from recsys_spark.ingest.sources.location import fingerprint
 from recsys_spark.progress import Progress
@@ -35,6 +37,7 @@ from recsys_spark.run import Run, input_key
 from recsys_spark.schemas import ITEMS, METRICS, QUARANTINE, RATINGS, RUNS, TABLES, TOP_N, TOP_N_HISTORY, USER_OUTCOMES, USERS
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
 from recsys_spark.settings import Settings
+from recsys_spark.side_by_side import side_by_side
 from recsys_spark.storage import Folder
 from recsys_spark.stored_models import cold_in_test, night_artefact, save_with_networks
 
@@ -52,11 +55,17 @@ class Job:
 
 def nightly(job: Job) -> None:
     """The whole flow of a night."""
+    preload_training()
     ingest(job)
     train(job)
     evaluate(job)
     score(job)
     publish(job)
+
+
+def preload_training() -> None:
+    """Import Keras in the background, which takes seconds, while Spark ingests."""
+    threading.Thread(target=importlib.import_module, args=("keras",), daemon=True).start()
 
 
 def ingest(job: Job) -> Ingested:
@@ -69,12 +78,18 @@ def ingest(job: Job) -> Ingested:
         metadata = night.load_metadata(job.spark, inputs)
         ids = night.pinned_types(checked, inputs.source.id_type, night.Vocabularies.load(job.run.state))
         classified = night.classify_and_store(job.spark, checked, ids, inputs, metadata, folder)
-        vocabularies = night.extend_vocabularies(job.spark, seen_rows(classified), metadata, ids, job.run, folder)
+        vocabularies, _ = side_by_side(
+            lambda: night.extend_vocabularies(job.spark, seen_rows(classified), metadata, ids, job.run, folder),
+            lambda: night.store_quarantine(classified, folder),
+        )
         night.encode_and_store(job.spark, classified, vocabularies, inputs, job.run, folder)
         counts, reasons = reconcile(job.spark, folder, ratings_read, inputs.quality)
         if not counts["ratings_accepted"]:
             raise DataError("ratings", expected="at least one accepted rating", found=f"none of {ratings_read:,} ({reasons})")
-        night.describe_and_store(job.spark, classified, vocabularies, metadata, inputs, job.run, folder)
+        others_seen = any(reason not in NOT_SEEN for reason in reasons)
+        night.describe_and_store(
+            job.spark, classified, vocabularies, metadata, inputs, job.run, folder, others_seen=others_seen
+        )
         counts |= {"users": stored_rows(folder / "seen"), "items": vocabularies.items.size}
         job.progress.say(
             f"{ratings_read:,} ratings read, {counts['ratings_accepted']:,} accepted, quarantined: {reasons or 'none'}"
@@ -179,13 +194,16 @@ def _publish_tables(job: Job, ingested: Ingested, model_id: str, lists: DataFram
     ids, run, keep = ingested.vocabularies.ids, job.run, job.settings.output.history
     sink = SINKS[job.settings.output.format](job.spark, run.output, ids, run.run_id)
     rows = top_n_rows(lists, run, model_id, datetime.now(UTC))
-    sink.replace(RATINGS, ingested.read(job.spark, "ratings"))
-    sink.replace(QUARANTINE, ingested.read(job.spark, "quarantine").withColumn("run_id", F.lit(run.run_id)))
-    sink.replace(ITEMS, ingested.read(job.spark, "items"))
-    sink.replace(USERS, ingested.read(job.spark, "users"))
-    sink.append(METRICS, _metrics(job, ingested, model_id))
-    sink.add_run(TOP_N_HISTORY, rows, run_id=run.run_id, keep=keep)
-    sink.add_run(USER_OUTCOMES, outcome_rows(lists, run), run_id=run.run_id, keep=keep)
+    quarantine = ingested.read(job.spark, "quarantine").withColumn("run_id", F.lit(run.run_id))
+    side_by_side(
+        lambda: sink.replace(RATINGS, ingested.read(job.spark, "ratings")),
+        lambda: sink.replace(QUARANTINE, quarantine),
+        lambda: sink.replace(ITEMS, ingested.read(job.spark, "items")),
+        lambda: sink.replace(USERS, ingested.read(job.spark, "users")),
+        lambda: sink.append(METRICS, _metrics(job, ingested, model_id)),
+        lambda: sink.add_run(TOP_N_HISTORY, rows, run_id=run.run_id, keep=keep),
+        lambda: sink.add_run(USER_OUTCOMES, outcome_rows(lists, run), run_id=run.run_id, keep=keep),
+    )
     sink.publish(TOP_N, rows)
     sink.forget_old(keep)
     job.summary.tables = {table.name: sink.location(table) for table in TABLES}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.evaluation.rating import MAIN, Metric
 from recsys_spark.schemas import METRICS, PinnedIds
-from recsys_spark.spark_schema import to_spark
 
 
 def metric_rows(
@@ -23,11 +23,9 @@ def metric_rows(
     protocol: str,
 ) -> DataFrame:
     """The rows of `metrics` for one run; a handful, so they are made on the driver."""
-    rows = [
-        (run_id, model_id, m.scorer, strategy, protocol, m.split, None, m.epoch, m.metric, None, m.value, None, None)
-        for m in metrics
-    ]
-    return spark.createDataFrame(rows, to_spark(METRICS.arrow(ids)))
+    run = {"run_id": run_id, "model_id": model_id, "strategy": strategy, "protocol": protocol}
+    rows = pa.Table.from_pylist([run | m._asdict() for m in metrics], METRICS.arrow(ids))
+    return spark.createDataFrame(rows)
 
 
 def nested(metrics: Iterable[Metric]) -> dict[str, Any]:

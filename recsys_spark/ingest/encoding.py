@@ -88,7 +88,7 @@ def extend(
     *,
     state: Folder,
     scratch: Folder,
-    side: Literal["users", "items"],
+    side: Literal["user", "item"],
     run_id: str,
 ) -> Vocabulary:
     """Give the ids that are not in the vocabulary yet the next indices, in the order of the ids.
@@ -111,7 +111,7 @@ def extend(
     new = ids.select("id").distinct()
     if vocabulary.additions:
         new = new.join(vocabulary.read(spark, state).select("id"), on="id", how="left_anti")
-    in_order = scratch / f"new_{side}"
+    in_order = scratch / f"new_{side}s"
     new.orderBy("id").write.mode("overwrite").parquet(str(in_order))
     located = (
         spark.read.schema(f"id {SPARK_TYPES[vocabulary.id_type]}")
@@ -125,7 +125,7 @@ def extend(
     starts, at = {}, vocabulary.size
     for file in files:
         starts[file["file"]], at = at, at + file["size"]
-    folder = f"{side}/{len(vocabulary.additions):06d}-{run_id}"
+    folder = f"{side}s/{len(vocabulary.additions):06d}-{run_id}"
     indexed = located.select(
         "id", (_start_of_file(starts) + F.col("row")).cast("int").alias("index"), F.lit(run_id).alias("first_seen_run")
     )

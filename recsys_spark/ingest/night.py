@@ -6,6 +6,7 @@ Every step reads what the step before has stored, so that a source is read once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -13,7 +14,7 @@ from pyspark.sql import functions as F
 
 from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.ingest import quality, tables
-from recsys_spark.ingest.encoding import Vocabularies, Vocabulary, encode, extend, typed_id
+from recsys_spark.ingest.encoding import Vocabularies, Vocabulary, encode, extend
 from recsys_spark.ingest.metadata import no_metadata, of_type, read_metadata
 from recsys_spark.ingest.settings import (
     IdTypes,
@@ -27,6 +28,7 @@ from recsys_spark.ingest.sources import column_of, open_table
 from recsys_spark.ingest.splitting import random_split
 from recsys_spark.run import Run
 from recsys_spark.schemas import PinnedIds
+from recsys_spark.side_by_side import side_by_side
 from recsys_spark.storage import Folder
 
 
@@ -117,8 +119,12 @@ def classify_and_store(
     rows = quality.require_ratings(rows, "user", inputs.quality.min_ratings_per_user)
     rows.write.mode("overwrite").parquet(str(folder / "classified"))
     classified = spark.read.parquet(str(folder / "classified"))
-    quality.quarantined_rows(classified).write.mode("overwrite").parquet(str(folder / "quarantine"))
     return classified
+
+
+def store_quarantine(classified: DataFrame, folder: Folder) -> None:
+    """Store the rows that have a reason."""
+    quality.quarantined_rows(classified).write.mode("overwrite").parquet(str(folder / "quarantine"))
 
 
 def load_metadata(spark: SparkSession, inputs: NightInputs) -> Metadata:
@@ -133,21 +139,16 @@ def extend_vocabularies(
 ) -> Vocabularies:
     """Add every new id of the ratings and the metadata to the vocabularies, and save them."""
     known = Vocabularies.load(run.state) or Vocabularies(users=Vocabulary(ids.user), items=Vocabulary(ids.item))
-    sides = {}
-    for side, column, described in (("users", "user", metadata.users), ("items", "item", metadata.items)):
-        vocabulary: Vocabulary = getattr(known, side)
-        everyone = seen.select(F.col(column).alias("id")).unionByName(of_type(described, vocabulary.id_type).select("id"))
-        kind = "string" if vocabulary.id_type == "string" else "long"
-        sides[side] = extend(
-            spark,
-            vocabulary,
-            everyone.select(F.col("id").cast(kind).alias("id")),
-            state=run.state,
-            scratch=folder,
-            side=side,  # type: ignore[arg-type]
-            run_id=run.run_id,
-        )
-    vocabularies = Vocabularies(**sides)
+
+    def extended(side: Literal["user", "item"], vocabulary: Vocabulary, described: DataFrame) -> Vocabulary:
+        everyone = seen.select(F.col(side).alias("id")).unionByName(of_type(described, vocabulary.id_type).select("id"))
+        typed = everyone.select(F.col("id").cast(vocabulary.id_type).alias("id"))
+        return extend(spark, vocabulary, typed, state=run.state, scratch=folder, side=side, run_id=run.run_id)
+
+    users, items = side_by_side(
+        lambda: extended("user", known.users, metadata.users), lambda: extended("item", known.items, metadata.items)
+    )
+    vocabularies = Vocabularies(users=users, items=items)
     vocabularies.save(run.state)
     return vocabularies
 
@@ -169,24 +170,27 @@ def describe_and_store(
     inputs: NightInputs,
     run: Run,
     folder: Folder,
+    *,
+    others_seen: bool,
 ) -> None:
-    """Store `items`, `users` and the seen lists of the users of the run."""
+    """Store `items`, `users` and the seen lists of the users of the run.
+
+    `others_seen` tells whether any row that was not accepted names a user and an item; most nights none does, and then
+    nothing is joined for them.
+    """
     users, items = vocabularies.users.read(spark, run.state), vocabularies.items.read(spark, run.state)
+    ratings = tables.read_training_set(spark, folder / "ratings")
     others = quality.seen_rows(classified).where(F.col("reason").isNotNull())
-    pairs = tables.seen_pairs(tables.read_training_set(spark, folder / "ratings"), encode(others, users, items))
-    for side, vocabulary, table, where in (
-        ("item", items, metadata.items, inputs.items.where),
-        ("user", users, metadata.users, inputs.users.where),
-    ):
-        described = tables.describe_ids(vocabulary, pairs, table, side)
-        eligible = F.lit(True)
-        if where is not None:
-            kept = table.select(typed_id("id", vocabulary).alias(f"{side}_id"), F.lit(True).alias("kept"))
-            described = described.join(kept, on=f"{side}_id", how="left")
-            eligible = F.coalesce("kept", F.lit(False))
-        described.withColumn("eligible", eligible & F.col("in_source")).drop("kept").write.mode("overwrite").parquet(
-            str(folder / f"{side}s")
-        )
+    pairs = tables.seen_pairs(ratings, encode(others, users, items) if others_seen else None)
+
+    def describe(side: Literal["user", "item"], vocabulary: DataFrame, described: DataFrame, where: str | None) -> None:
+        rows = tables.describe_ids(vocabulary, pairs, described, side, only_described=where is not None)
+        rows.write.mode("overwrite").parquet(str(folder / f"{side}s"))
+
+    side_by_side(
+        lambda: describe("item", items, metadata.items, inputs.items.where),
+        lambda: describe("user", users, metadata.users, inputs.users.where),
+    )
     of_run = spark.read.parquet(str(folder / "users")).where("eligible")
     tables.seen_lists(of_run, pairs).write.mode("overwrite").parquet(str(folder / "seen"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -27,14 +29,18 @@ def read_training_set(spark: SparkSession, folder: Folder) -> DataFrame:
     return rows.withColumnsRenamed({"user": "user_index", "item": "item_index"})
 
 
-def seen_pairs(ratings: DataFrame, others: DataFrame) -> DataFrame:
+def seen_pairs(ratings: DataFrame, others: DataFrame | None) -> DataFrame:
     """Every (user_index, item_index) seen, with `accepted`: from accepted ratings, and from other rows with both ids."""
     pair = ("user_index", "item_index")
     accepted = ratings.select(*pair, F.lit(1).alias("accepted"))
+    if others is None:
+        return accepted
     return accepted.unionByName(others.select(*pair, F.lit(0).alias("accepted")))
 
 
-def describe_ids(vocabulary: DataFrame, pairs: DataFrame, metadata: DataFrame, side: str) -> DataFrame:
+def describe_ids(
+    vocabulary: DataFrame, pairs: DataFrame, metadata: DataFrame, side: Literal["user", "item"], *, only_described: bool
+) -> DataFrame:
     """One row for each id ever seen: its index, counts in this run, metadata, and whether the source knows it.
 
     Args:
@@ -42,22 +48,26 @@ def describe_ids(vocabulary: DataFrame, pairs: DataFrame, metadata: DataFrame, s
         pairs: from `seen_pairs`.
         metadata: `id` text, `title`, `attributes`.
         side: `user` or `item`.
+        only_described: whether those without a row of metadata are not eligible (a `where` has left them out).
 
     Returns:
-        `<side>_id`, `<side>_index`, `first_seen_run`, `n_ratings`, `in_source`, `title`, `attributes`.
+        `<side>_id`, `<side>_index`, `first_seen_run`, `n_ratings`, `in_source`, `title`, `attributes`, `eligible`.
     """
     index = f"{side}_index"
     counts = pairs.groupBy(F.col(index).alias("index")).agg(F.sum("accepted").alias("n_ratings"))
     described = metadata.withColumn("id", typed_id("id", vocabulary)).withColumn("described", F.lit(True))
     known = vocabulary.join(counts, on="index", how="left").join(described, on="id", how="left")
+    is_described = F.col("described").isNotNull()
+    in_source = F.col("n_ratings").isNotNull() | is_described
     return known.select(
         F.col("id").alias(f"{side}_id"),
         F.col("index").alias(index),
         "first_seen_run",
         F.coalesce("n_ratings", F.lit(0)).cast("long").alias("n_ratings"),
-        (F.col("n_ratings").isNotNull() | F.col("described").isNotNull()).alias("in_source"),
+        in_source.alias("in_source"),
         "title",
         "attributes",
+        (is_described if only_described else in_source).alias("eligible"),
     )
 
 

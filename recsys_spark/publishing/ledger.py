@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark import __version__
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
 from recsys_spark.schemas import RUNS, PinnedIds
-from recsys_spark.spark_schema import to_spark
 
 
 def ledger_row(
@@ -26,17 +26,17 @@ def ledger_row(
         fingerprint: of the inputs; none where a source has none.
         config_hash: of the resolved configuration.
     """
-    row = (
-        run.run_id,
-        run.as_of,
-        summary.status,
-        summary.model_id,
-        fingerprint,
-        config_hash,
-        __version__,
-        summary.counts,
-        summary.seconds,
-        run.started_at,
-        datetime.now(UTC),
-    )
-    return spark.createDataFrame([row], to_spark(RUNS.arrow(ids)))
+    row = {
+        "run_id": run.run_id,
+        "as_of": run.as_of,
+        "status": summary.status,
+        "model_id": summary.model_id,
+        "fingerprint": fingerprint,
+        "config_hash": config_hash,
+        "code_version": __version__,
+        "counts": list(summary.counts.items()),
+        "seconds": list(summary.seconds.items()),
+        "started_at": run.started_at,
+        "finished_at": datetime.now(UTC),
+    }
+    return spark.createDataFrame(pa.Table.from_pylist([row], RUNS.arrow(ids)))

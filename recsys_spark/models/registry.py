@@ -1,0 +1,21 @@
+"""The models by the name that selects them in the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from recsys_spark.models.dot import Dot
+from recsys_spark.models.mlp import Mlp
+from recsys_spark.models.model import Model
+from recsys_spark.models.settings import ModelSettings
+
+MODELS: dict[str, Callable[[Any], Model]] = {
+    "dot": Dot,
+    "mlp": Mlp,
+}
+
+
+def model_for(settings: ModelSettings) -> Model:
+    """The model that some settings describe."""
+    return MODELS[settings.name](settings)

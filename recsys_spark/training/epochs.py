@@ -1,0 +1,135 @@
+"""What is known of a fit while it runs, and after each of its epochs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from recsys_spark.errors import DataError
+
+_SECONDS_BETWEEN_NEWS = 0.2
+
+
+class EpochResult(NamedTuple):
+    """One epoch of one fit. Losses are in units of the target, without penalties."""
+
+    fit: str
+    """validated, evaluated or published."""
+
+    epoch: int
+    """From 1."""
+
+    loss: float
+    """Mean over the epoch, while the weights were changing."""
+
+    val_loss: float | None
+    """On the validation rows after the epoch; none: there were none."""
+
+    rows_per_second: float
+    """While training, validation left out."""
+
+
+@dataclass(frozen=True)
+class FitNews:
+    """Where a fit stands.
+
+    Args:
+        fit: validated, evaluated or published.
+        epoch: from 1.
+        epochs: at most.
+        rows: seen in this epoch.
+        rows_in_epoch: all rows of the fit.
+        rows_per_second: in this epoch.
+        seconds_left: of this fit, if it runs all its epochs.
+        loss: mean over this epoch so far.
+        val_loss: after the epoch, where there are validation rows.
+        what: running; epoch: the epoch is over; fit: the fit is over.
+    """
+
+    fit: str
+    epoch: int
+    epochs: int
+    rows: int
+    rows_in_epoch: int
+    rows_per_second: float
+    seconds_left: float
+    loss: float
+    val_loss: float | None
+    what: Literal["running", "epoch", "fit"]
+
+
+Watcher = Callable[[FitNews], None]
+"""Told where a fit stands, a few times a second at most."""
+
+
+def nobody(news: FitNews) -> None:
+    """A watcher that looks away."""
+
+
+class EpochClock:
+    """Follows one fit through Keras' callbacks: keeps its history and tells a watcher.
+
+    Args:
+        fit: name of the fit.
+        epochs: at most.
+        rows: in an epoch.
+        batch_size: rows in a batch.
+        loss: the name under which Keras reports the loss without penalties.
+        watcher: told where the fit stands.
+    """
+
+    def __init__(self, fit: str, *, epochs: int, rows: int, batch_size: int, loss: str, watcher: Watcher) -> None:
+        self.history: list[EpochResult] = []
+        self._fit, self._epochs, self._n, self._batch_size = fit, epochs, rows, batch_size
+        self._loss, self._watcher = loss, watcher
+        self._begun = self._trained = self._told = time.monotonic()
+        self._news: FitNews | None = None
+
+    def epoch_begins(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keras' on_epoch_begin."""
+        self._begun = time.monotonic()
+
+    def batch_ends(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keras' on_train_batch_end; with several steps in one execution, `batch` is the last of them or beyond."""
+        self._trained = time.monotonic()
+        if self._trained - self._told >= _SECONDS_BETWEEN_NEWS:
+            rows = min(self._n, (batch + 1) * self._batch_size)
+            self._tell(len(self.history), rows, float((logs or {})[self._loss]), None, "running")
+
+    def epoch_ends(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keras' on_epoch_end.
+
+        Raises:
+            DataError: the loss is not finite any more.
+        """
+        logs = logs or {}
+        loss, val_loss = float(logs[self._loss]), logs.get(f"val_{self._loss}")
+        self._tell(epoch, self._n, loss, val_loss, "epoch")
+        self.history.append(EpochResult(self._fit, epoch + 1, loss, val_loss, self._rows_per_second(self._n)))
+        if not all(math.isfinite(value) for value in (loss, val_loss) if value is not None):
+            raise DataError(
+                f"training ({self._fit})",
+                expected="a finite loss",
+                found=f"{loss} in epoch {epoch + 1}",
+                hint="set a smaller training.learning_rate, or training.target=standardised",
+            )
+
+    def fit_ends(self) -> None:
+        """Tell that nothing more will come, also where the fit broke off."""
+        if self._news is not None:
+            self._watcher(replace(self._news, what="fit", seconds_left=0.0))
+
+    def _tell(
+        self, epoch: int, rows: int, loss: float, val_loss: float | None, what: Literal["running", "epoch"]
+    ) -> None:
+        speed = self._rows_per_second(rows)
+        left = ((self._epochs - epoch) * self._n - rows) / speed
+        self._news = FitNews(self._fit, epoch + 1, self._epochs, rows, self._n, speed, left, loss, val_loss, what)
+        self._told = time.monotonic()
+        self._watcher(self._news)
+
+    def _rows_per_second(self, rows: int) -> float:
+        return rows / max(self._trained - self._begun, 1e-9)
