@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from recsys_spark.stages import Job
 
 PLANS = {
-    "nightly": "read and check ratings; extend vocabularies; split; train; evaluate; refit; score all pairs; audit; publish",
+    "nightly": "read and check; extend vocabularies; split; train, evaluate, refit; score all pairs; audit; publish",
     "ingest": "read and check ratings; extend vocabularies; split",
     "train": "train on the last ingest of these inputs; refit; store the artefact",
     "evaluate": "measure the last model of these inputs and settings beside the baselines",
@@ -41,6 +41,7 @@ class Arguments(argparse.ArgumentParser):
     """A parser whose complaints are our own errors."""
 
     def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
         raise ConfigError("command line", expected=self.format_usage().strip(), found=message)
 
 

@@ -176,7 +176,9 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
     tree = dict(under)
     for key, value in over.items():
         old = tree.get(key)
-        renamed = isinstance(old, dict) and isinstance(value, dict) and value.get("name", old.get("name")) != old.get("name")
+        renamed = (
+            isinstance(old, dict) and isinstance(value, dict) and value.get("name", old.get("name")) != old.get("name")
+        )
         tree[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) and not renamed else value
     return tree
 

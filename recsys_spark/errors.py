@@ -74,6 +74,7 @@ class ConfigErrors(ConfigError):
 
     @property
     def message(self) -> str:
+        """Every problem, each with its hint."""
         return "\n".join(str(problem) for problem in self.problems)
 
     def __str__(self) -> str:

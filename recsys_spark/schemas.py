@@ -102,7 +102,10 @@ TOP_N = TableSchema(
 )
 
 TOP_N_HISTORY = TableSchema(
-    "top_n_history", "The lists of the last runs, one partition each", ("run_id", "user_id", "variant", "rank"), _TOP_N_COLUMNS
+    "top_n_history",
+    "The lists of the last runs, one partition each",
+    ("run_id", "user_id", "variant", "rank"),
+    _TOP_N_COLUMNS,
 )
 
 USER_OUTCOMES = TableSchema(
@@ -124,7 +127,9 @@ _COUNTS = (
     Column("n_ratings", pa.int64(), "Accepted ratings in the run's source"),
     Column("in_source", pa.bool_(), "Whether the run's source knows it, by ratings or metadata"),
 )
-_ATTRIBUTES = Column("attributes", pa.map_(pa.string(), pa.string()), "Further metadata columns, as text", nullable=True)
+_ATTRIBUTES = Column(
+    "attributes", pa.map_(pa.string(), pa.string()), "Further metadata columns, as text", nullable=True
+)
 
 ITEMS = TableSchema(
     "items",
@@ -235,7 +240,9 @@ def require_columns(table: str, expected: pa.Schema, found: Mapping[str, str], *
         DataError: some column is missing or of another type.
     """
     wrong = [
-        f"{name} ({found.get(name, 'missing')} instead of {types[name]})" for name in expected.names if found.get(name) != types[name]
+        f"{name} ({found.get(name, 'missing')} instead of {types[name]})"
+        for name in expected.names
+        if found.get(name) != types[name]
     ]
     if wrong:
         raise DataError(table, expected="the columns of its schema", found=", ".join(wrong))

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 AT_ONCE = 4
 """Actions that run at the same time, at most."""
 
 
-def side_by_side(*actions: Callable[[], T]) -> list[T]:
+def side_by_side(*actions: Callable[[], Any]) -> list[Any]:
     """Run actions at the same time and wait for all of them.
 
     Returns:

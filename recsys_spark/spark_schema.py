@@ -13,7 +13,9 @@ from recsys_spark.schemas import require_columns
 
 def to_spark(schema: pa.Schema) -> StructType:
     """A pyarrow schema as Spark's, with the columns' comments."""
-    return StructType([StructField(field.name, from_arrow_type(field.type), field.nullable, _comment(field)) for field in schema])
+    return StructType(
+        [StructField(field.name, from_arrow_type(field.type), field.nullable, _comment(field)) for field in schema]
+    )
 
 
 def conform(frame: DataFrame, schema: pa.Schema) -> DataFrame:

@@ -23,6 +23,7 @@ from recsys_spark.evaluation.baselines import RATING_BASELINES
 from recsys_spark.evaluation.rating import MAIN, VALIDATED, Metric, epoch_losses, honest, rating_errors
 from recsys_spark.evaluation.rows import metric_rows, nested
 from recsys_spark.ingest import night
+from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.ingest.ingested import RECORD, Ingested, stored_ids
 from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
@@ -34,7 +35,18 @@ from recsys_spark.publishing.rows import outcome_rows, top_n_rows
 from recsys_spark.publishing.sinks import SINKS
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run, input_key
-from recsys_spark.schemas import ITEMS, METRICS, QUARANTINE, RATINGS, RUNS, TABLES, TOP_N, TOP_N_HISTORY, USER_OUTCOMES, USERS
+from recsys_spark.schemas import (
+    ITEMS,
+    METRICS,
+    QUARANTINE,
+    RATINGS,
+    RUNS,
+    TABLES,
+    TOP_N,
+    TOP_N_HISTORY,
+    USER_OUTCOMES,
+    USERS,
+)
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
@@ -76,7 +88,7 @@ def ingest(job: Job) -> Ingested:
         folder.delete()
         checked, ratings_read = night.check_and_store(job.spark, inputs, folder)
         metadata = night.load_metadata(job.spark, inputs)
-        ids = night.pinned_types(checked, inputs.source.id_type, night.Vocabularies.load(job.run.state))
+        ids = night.pinned_types(checked, inputs.source.id_type, Vocabularies.load(job.run.state))
         classified = night.classify_and_store(job.spark, checked, ids, inputs, metadata, folder)
         vocabularies, _ = side_by_side(
             lambda: night.extend_vocabularies(job.spark, seen_rows(classified), metadata, ids, job.run, folder),
@@ -85,7 +97,9 @@ def ingest(job: Job) -> Ingested:
         night.encode_and_store(job.spark, classified, vocabularies, inputs, job.run, folder)
         counts, reasons = reconcile(job.spark, folder, ratings_read, inputs.quality)
         if not counts["ratings_accepted"]:
-            raise DataError("ratings", expected="at least one accepted rating", found=f"none of {ratings_read:,} ({reasons})")
+            raise DataError(
+                "ratings", expected="at least one accepted rating", found=f"none of {ratings_read:,} ({reasons})"
+            )
         others_seen = any(reason not in NOT_SEEN for reason in reasons)
         night.describe_and_store(
             job.spark, classified, vocabularies, metadata, inputs, job.run, folder, others_seen=others_seen
@@ -100,7 +114,6 @@ def ingest(job: Job) -> Ingested:
             (folder / scratch).delete()
     job.summary.counts |= counts
     return done
-
 
 
 def train(job: Job) -> None:
@@ -124,15 +137,16 @@ def train(job: Job) -> None:
         )
         artefact = night_artefact(models, rows, job.settings, ingested.vocabularies, ingested.fingerprint)
         save_with_networks(str(job.run.models), artefact, models)
+        counts = cold_in_test(rows)
         record = {
             "model_id": artefact.model_id,
             "epochs": models.epochs,
-            "counts": cold_in_test(rows),
+            "counts": counts,
             "history": [result._asdict() for result in models.history],
         }
         _folder(job, "train").write_json(RECORD, record)
         job.progress.say(f"model {artefact.model_id}, {models.epochs} epochs")
-    job.summary.counts |= record["counts"]
+    job.summary.counts |= counts
     job.summary.model_id = artefact.model_id
 
 

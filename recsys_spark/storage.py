@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ class Folder:
 
     def __init__(self, location: str) -> None:
         self.is_local = "://" not in location or location.startswith("file://")
-        self.location = os.path.abspath(location.removeprefix("file://")) if self.is_local else location.rstrip("/")
+        local = str(Path(location.removeprefix("file://")).absolute())
+        self.location = local if self.is_local else location.rstrip("/")
         self._opened: tuple[pafs.FileSystem, str] | None = None
 
     def __truediv__(self, name: str) -> Folder:

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from recsys_spark import artifact
-from recsys_spark.artifact import Artefact, Description, Role
+from recsys_spark.artifact import Artefact
 from recsys_spark.evaluation.baselines import fit_baselines
 from recsys_spark.evaluation.rating import MAIN, VALIDATED
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.manifest import Description, Role
 from recsys_spark.settings import Settings
 from recsys_spark.training.feed import TrainingRows
 from recsys_spark.training.fits import TrainedModels
@@ -42,7 +43,10 @@ def night_artefact(
     published = models.published.scorers() | _baselines(rows if refitted else held_in, settings, vocabularies)
     description = Description(
         model=settings.model.name,
-        settings={"model": settings.model.model_dump(mode="json"), "training": settings.training.model_dump(mode="json")},
+        settings={
+            "model": settings.model.model_dump(mode="json"),
+            "training": settings.training.model_dump(mode="json"),
+        },
         vocabularies={
             side: {"size": vocabulary.size, "digest": vocabulary.digest}
             for side, vocabulary in (("user", vocabularies.users), ("item", vocabularies.items))

@@ -60,7 +60,8 @@ def _shrunk_mean(
 ) -> npt.NDArray[np.float64]:
     total = np.bincount(ids, weights=values, minlength=len(count))
     weight = count + damping
-    return np.divide(total, weight, out=np.zeros(len(count)), where=weight > 0)
+    shrunk: npt.NDArray[np.float64] = np.divide(total, weight, out=np.zeros(len(count)), where=weight > 0)
+    return shrunk
 
 
 def _biases(user: npt.NDArray[np.generic], item: npt.NDArray[np.generic], offset: float) -> PairScorer:

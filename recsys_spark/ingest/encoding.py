@@ -1,8 +1,8 @@
 """Vocabularies: a dense, stable index for every id ever seen.
 
-A vocabulary only grows. The ids that are new in a run are sorted and get the next indices, and an id keeps its index for
-ever, so that vectors trained on different nights can be compared. Each run's addition is one folder of Parquet files
-(`id`, `index`, `first_seen_run`); a small state file, replaced atomically, lists the folders that count.
+A vocabulary only grows. The ids that are new in a run are sorted and get the next indices, and an id keeps its index
+for ever, so that vectors trained on different nights can be compared. Each run's addition is one folder of Parquet
+files (`id`, `index`, `first_seen_run`); a small state file, replaced atomically, lists those that count.
 """
 
 from __future__ import annotations

@@ -118,8 +118,7 @@ def classify_and_store(
     rows = quality.require_ratings(rows, "item", inputs.quality.min_ratings_per_item)
     rows = quality.require_ratings(rows, "user", inputs.quality.min_ratings_per_user)
     rows.write.mode("overwrite").parquet(str(folder / "classified"))
-    classified = spark.read.parquet(str(folder / "classified"))
-    return classified
+    return spark.read.parquet(str(folder / "classified"))
 
 
 def store_quarantine(classified: DataFrame, folder: Folder) -> None:
@@ -154,12 +153,19 @@ def extend_vocabularies(
 
 
 def encode_and_store(
-    spark: SparkSession, classified: DataFrame, vocabularies: Vocabularies, inputs: NightInputs, run: Run, folder: Folder
+    spark: SparkSession,
+    classified: DataFrame,
+    vocabularies: Vocabularies,
+    inputs: NightInputs,
+    run: Run,
+    folder: Folder,
 ) -> None:
     """Store `ratings` in training order."""
     users, items = vocabularies.users.read(spark, run.state), vocabularies.items.read(spark, run.state)
     accepted = encode(classified.where(F.col("reason").isNull()), users, items)
-    tables.in_training_order(random_split(accepted, inputs.split)).write.mode("overwrite").parquet(str(folder / "ratings"))
+    tables.in_training_order(random_split(accepted, inputs.split)).write.mode("overwrite").parquet(
+        str(folder / "ratings")
+    )
 
 
 def describe_and_store(
@@ -201,7 +207,10 @@ def _cannot_read(source: RatingsSource, error: PySparkException) -> DataError:
         "EOFException": ("a gzip file that ends where it should", "was it cut short while it was copied?"),
         "ZipException": ("a sound gzip file", "is it damaged, or not compressed at all?"),
         "incorrect header check": ("a sound gzip file", "is it damaged, or not compressed at all?"),
-        "CSV header does not conform": ("the same header in every file", "do all files of the source have the same columns?"),
+        "CSV header does not conform": (
+            "the same header in every file",
+            "do all files of the source have the same columns?",
+        ),
     }
     for mark, (expected, hint) in known.items():
         if mark in text:

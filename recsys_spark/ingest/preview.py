@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,7 +34,9 @@ def input_problems(source: TableSource, columns: Mapping[str, ColumnRef | None],
         return
     if not files:
         hint = f"--set {section}.path=... takes a file, a folder or a glob"
-        yield ConfigError(f"{section}.path", expected="a file or folder", found=f"nothing at '{source.path}'", hint=hint)
+        yield ConfigError(
+            f"{section}.path", expected="a file or folder", found=f"nothing at '{source.path}'", hint=hint
+        )
         return
     try:
         names = _column_names(source, files, section)
@@ -56,7 +57,9 @@ def _missing_column(source: TableSource, key: str, ref: ColumnRef, names: list[s
     expected = "a column of the source" if isinstance(ref, str) else f"a position from 0 to {len(names) - 1}"
     hint = f"the source has: {', '.join(names[:30])}"
     if len(names) == 1 and source.format == "csv":
-        hint = f"with the separator {source.separator!r} the first line is one column: {names[0][:60]!r}; is it another?"
+        hint = (
+            f"with the separator {source.separator!r} the first line is one column: {names[0][:60]!r}; is it another?"
+        )
     elif isinstance(ref, str) and not source.header and source.format == "csv":
         hint = "without a header columns are given by position, from 0"
     return ConfigError(key, expected=expected, found=repr(ref), hint=hint)
@@ -87,13 +90,15 @@ def _text_columns(source: TableSource, files: list[Path], section: str) -> list[
 
 def first_lines(file: Path, encoding: str, section: str) -> list[str]:
     """The first lines of a file, decompressed and decoded, without blank ones."""
-    opened = gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")
+    opening = gzip.open if file.suffix == ".gz" else open
     try:
-        with opened as raw, io.TextIOWrapper(io.BufferedReader(raw), encoding=encoding, newline=None) as text:  # type: ignore[arg-type]
+        with opening(file, "rt", encoding=encoding) as text:
             return [line.rstrip("\n") for line in itertools.islice(text, LINES) if line.strip()]
     except (EOFError, gzip.BadGzipFile) as error:
         hint = "was it cut short while it was copied?"
-        raise DataError(f"{section}.path", expected="a sound gzip file", found=f"{file.name}: {error}", hint=hint) from None
+        raise DataError(
+            f"{section}.path", expected="a sound gzip file", found=f"{file.name}: {error}", hint=hint
+        ) from None
     except UnicodeDecodeError as error:
         found = f"{file.name}: {error.reason} at byte {error.start}"
         hint = f"set {section}.encoding, for example ISO-8859-1"

@@ -94,15 +94,17 @@ def check_id_types(rows: DataFrame, ids: PinnedIds) -> DataFrame:
         if getattr(ids, side) == "long":
             tests[f"{side}_id_type"] = ~_plain_integer(side)
     named = F.coalesce(F.col("reason").isin("malformed_row", "user_missing", "item_missing"), F.lit(False))
-    return rows.withColumn("reason", F.when(named, F.col("reason")).otherwise(F.coalesce(_first_reason(tests), "reason")))
+    return rows.withColumn(
+        "reason", F.when(named, F.col("reason")).otherwise(F.coalesce(_first_reason(tests), "reason"))
+    )
 
 
 def resolve_duplicates(rows: DataFrame, policy: Literal["latest", "mean", "first", "error"]) -> DataFrame:
     """Keep one rating for each user and item; the others get the reason `duplicate`.
 
-    Which one is kept depends on timestamp and rating only, never on a row's place in a file: `latest` (and `error`, whose
-    caller refuses duplicates) takes the newest and of equals the higher rating, `first` the oldest and of equals the lower
-    one; ratings without a timestamp come after those with one. `mean` keeps the newest with the mean of all.
+    Which one is kept depends on timestamp and rating only, never on a row's place in a file: `latest` (and `error`,
+    whose caller refuses duplicates) takes the newest and of equals the higher rating, `first` the oldest and of equals
+    the lower one; ratings without a timestamp come after those with one. `mean` keeps the newest with the mean of all.
 
     Args:
         rows: columns `user`, `item`, `rating`, `timestamp`, `reason`.
@@ -134,7 +136,9 @@ def require_ratings(rows: DataFrame, side: Literal["user", "item"], least: int) 
         return rows
     sound = F.col("reason").isNull()
     ratings = F.count("*").over(Window.partitionBy(side, sound))
-    return rows.withColumn("reason", F.when(sound & (ratings < least), f"{side}_below_minimum").otherwise(F.col("reason")))
+    return rows.withColumn(
+        "reason", F.when(sound & (ratings < least), f"{side}_below_minimum").otherwise(F.col("reason"))
+    )
 
 
 def keep_only(rows: DataFrame, side: Literal["user", "item"], kept: DataFrame) -> DataFrame:

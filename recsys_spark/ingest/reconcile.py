@@ -11,7 +11,9 @@ from recsys_spark.ingest.settings import QualitySettings
 from recsys_spark.storage import Folder
 
 
-def reconcile(spark: SparkSession, folder: Folder, ratings_read: int, rules: QualitySettings) -> tuple[dict[str, int], dict[str, int]]:
+def reconcile(
+    spark: SparkSession, folder: Folder, ratings_read: int, rules: QualitySettings
+) -> tuple[dict[str, int], dict[str, int]]:
     """Hold the books: every row read is accepted or quarantined.
 
     Args:
@@ -27,11 +29,16 @@ def reconcile(spark: SparkSession, folder: Folder, ratings_read: int, rules: Qua
         DataError: the books do not balance, too many rows are defect, or duplicates are refused.
     """
     accepted = stored_rows(folder / "ratings")
-    by_reason = {r["reason"]: r["count"] for r in spark.read.parquet(str(folder / "quarantine")).groupBy("reason").count().collect()}
+    by_reason = {
+        r["reason"]: r["count"]
+        for r in spark.read.parquet(str(folder / "quarantine")).groupBy("reason").count().collect()
+    }
     quarantined = sum(by_reason.values())
     if ratings_read != accepted + quarantined:
         found = f"{ratings_read:,} read, {accepted:,} accepted, {quarantined:,} quarantined"
-        raise DataError("ratings", expected="read = accepted + quarantined", found=found, hint="did the source change meanwhile?")
+        raise DataError(
+            "ratings", expected="read = accepted + quarantined", found=found, hint="did the source change meanwhile?"
+        )
     if rules.duplicates == "error" and by_reason.get("duplicate"):
         raise DataError(
             "quality.duplicates",
@@ -44,7 +51,9 @@ def reconcile(spark: SparkSession, folder: Folder, ratings_read: int, rules: Qua
     return counts, dict(sorted(by_reason.items()))
 
 
-def check_quarantined_share(by_reason: dict[str, int], ratings_read: int, rules: QualitySettings, folder: Folder) -> None:
+def check_quarantined_share(
+    by_reason: dict[str, int], ratings_read: int, rules: QualitySettings, folder: Folder
+) -> None:
     """Stop if too many rows cannot be read.
 
     Raises:

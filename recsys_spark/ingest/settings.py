@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from recsys_spark.config import NotYet, Section, Secret
+from recsys_spark.config import NotYet, Secret, Section
 
 ColumnRef = str | Annotated[int, Field(ge=0)]
 """A column of the source: its name, or its position from 0 where there are no names."""

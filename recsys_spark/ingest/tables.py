@@ -14,8 +14,8 @@ from recsys_spark.storage import Folder
 def in_training_order(encoded: DataFrame) -> DataFrame:
     """Ratings in the one order that training reads them in, whatever the partitioning was.
 
-    Range-partitioned and sorted by user, item, timestamp and rating, so that the files in the order of their names give
-    the rows in that order. The indices are called `user` and `item` here, as the training set has them.
+    Range-partitioned and sorted by user, item, timestamp and rating, so that the files in the order of their names
+    give the rows in that order. The indices are called `user` and `item` here, as the training set has them.
     """
     rating = F.col("rating").cast("float").alias("rating")
     indices = (F.col("user_index").alias("user"), F.col("item_index").alias("item"))
@@ -30,7 +30,7 @@ def read_training_set(spark: SparkSession, folder: Folder) -> DataFrame:
 
 
 def seen_pairs(ratings: DataFrame, others: DataFrame | None) -> DataFrame:
-    """Every (user_index, item_index) seen, with `accepted`: from accepted ratings, and from other rows with both ids."""
+    """Every (user_index, item_index) seen, with `accepted`: from accepted ratings, and other rows with both ids."""
     pair = ("user_index", "item_index")
     accepted = ratings.select(*pair, F.lit(1).alias("accepted"))
     if others is None:

@@ -47,7 +47,8 @@ def audit_lists(
             raise AuditError(
                 f"rule {name}",
                 expected="to hold for every user",
-                found=f"{found[name]:,} users for whom it does not" + (f", such as {example.asDict()}" if example else ""),
+                found=f"{found[name]:,} users for whom it does not"
+                + (f", such as {example.asDict()}" if example else ""),
                 hint=f"the visible tables are unchanged; the rows are kept in {stage}",
             )
     return {name: int(found[name]) for name in ("ok", "cold_fallback", "error", "rows_published")}

@@ -23,30 +23,41 @@ class DeltaSink:
         self._spark, self._output, self._ids, self._run_id = spark, output, ids, run_id
 
     def read(self, table: TableSchema) -> DataFrame | None:
+        """See `Sink.read`."""
         if not self._exists(table):
             return None
         return self._spark.read.format("delta").load(self.location(table))
 
     def location(self, table: TableSchema) -> str:
+        """See `Sink.location`."""
         return str(self._output / table.name)
 
     def replace(self, table: TableSchema, rows: DataFrame) -> None:
+        """See `Sink.replace`."""
         self._write(table, rows, mode="overwrite")
 
     def add_run(self, table: TableSchema, rows: DataFrame, *, run_id: str, keep: int) -> None:
+        """See `Sink.add_run`."""
         if not self._exists(table):
-            return self._write(table, rows, mode="append", partition_by="run_id")
+            self._write(table, rows, mode="append", partition_by="run_id")
+            return
         older = self._spark.read.format("delta").load(self.location(table)).select("run_id").distinct()
         # bounded: `keep` names of runs
-        kept = [r["run_id"] for r in older.where(f"run_id != '{run_id}'").orderBy("run_id", ascending=False).head(keep - 1)]
+        kept = [
+            r["run_id"] for r in older.where(f"run_id != '{run_id}'").orderBy("run_id", ascending=False).head(keep - 1)
+        ]
         kept_list = ", ".join(f"'{name}'" for name in kept)
         # one commit adds the new run and drops those that are too old
-        self._write(table, rows, mode="overwrite", replaceWhere=f"run_id NOT IN ({kept_list})" if kept else "run_id IS NOT NULL")
+        self._write(
+            table, rows, mode="overwrite", replaceWhere=f"run_id NOT IN ({kept_list})" if kept else "run_id IS NOT NULL"
+        )
 
     def append(self, table: TableSchema, rows: DataFrame) -> None:
+        """See `Sink.append`."""
         self._write(table, rows, mode="append")
 
     def publish(self, table: TableSchema, rows: DataFrame) -> None:
+        """See `Sink.publish`."""
         self.replace(table, rows)
 
     def forget_old(self, keep: int) -> None:

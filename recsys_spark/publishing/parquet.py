@@ -1,15 +1,14 @@
 """Plain Parquet: a folder for each run behind a pointer that is replaced atomically.
 
-    published/<run_id>/<table>/   what `publish` makes visible all at once
-    current.json                  names the visible run and the folder of each table
-    current -> published/<run_id> the same for people and tools, where the file system has symbolic links
-    <table>/run_id=<run_id>/      tables with a part for each run
+published/<run_id>/<table>/   what `publish` makes visible all at once
+current.json                  names the visible run and the folder of each table
+current -> published/<run_id> the same for people and tools, where the file system has symbolic links
+<table>/run_id=<run_id>/      tables with a part for each run
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
@@ -35,6 +34,7 @@ class ParquetSink:
         self._spark, self._output, self._ids, self._run_id = spark, output, ids, run_id
 
     def read(self, table: TableSchema) -> DataFrame | None:
+        """See `Sink.read`."""
         parts = self._output / table.name
         pointer = self._output.read_json(POINTER) or {"tables": {}}
         place = pointer["tables"].get(table.name)
@@ -44,13 +44,16 @@ class ParquetSink:
         return self._spark.read.schema(schema).parquet(str(parts)) if parts.exists() else None
 
     def location(self, table: TableSchema) -> str:
+        """See `Sink.location`."""
         inside = self._published / table.name
         return str(inside if inside.exists() else self._output / table.name)
 
     def replace(self, table: TableSchema, rows: DataFrame) -> None:
+        """See `Sink.replace`."""
         self._write(table, rows, self._published / table.name)
 
     def add_run(self, table: TableSchema, rows: DataFrame, *, run_id: str, keep: int) -> None:
+        """See `Sink.add_run`."""
         parts = self._output / table.name
         # readers skip names that begin with an underscore; the rename shows the whole part at once
         unfinished = parts / f"_unfinished-{run_id}"
@@ -60,9 +63,11 @@ class ParquetSink:
             (parts / name).delete()
 
     def append(self, table: TableSchema, rows: DataFrame) -> None:
+        """See `Sink.append`."""
         self.add_run(table, rows, run_id=self._run_id, keep=1_000_000)
 
     def publish(self, table: TableSchema, rows: DataFrame) -> None:
+        """See `Sink.publish`."""
         self.replace(table, rows)
         inside = f"published/{self._run_id}"
         tables = {name: f"{inside}/{name}" for name in self._published.children()}
@@ -91,7 +96,7 @@ class ParquetSink:
     def _link(self, target: str) -> None:
         temporary = self._output.path / f".current.{self._run_id}"
         temporary.symlink_to(target)
-        os.replace(temporary, self._output.path / "current")
+        temporary.replace(self._output.path / "current")
 
     def _write(self, table: TableSchema, rows: DataFrame, place: Folder, *, without: str | None = None) -> None:
         schema = table.arrow(self._ids)

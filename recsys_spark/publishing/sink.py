@@ -1,4 +1,4 @@
-"""What every sink promises: each call is one atomic change of one table, and `publish` is the moment a run is visible."""
+"""What every sink promises: each call changes one table atomically, and `publish` is when a run becomes visible."""
 
 from __future__ import annotations
 

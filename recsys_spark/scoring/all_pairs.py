@@ -1,7 +1,7 @@
 """Every user against every candidate: top-N lists by `mapInArrow`, one row for each user.
 
-A task gets the rows of a block of users (id, index, seen list), scores them against all candidates with the kernels, and
-gives back their lists. Nothing of the size users x items exists or is shuffled, and no task imports TensorFlow.
+A task gets the rows of a block of users (id, index, seen list), scores them against all candidates with the kernels,
+and gives back their lists. Nothing of the size users x items exists or is shuffled, and no task imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.top_n import PreparedItems, TopN, prepare
-from recsys_spark.schemas import USER, ITEM, PinnedIds
+from recsys_spark.schemas import ITEM, USER, PinnedIds
 from recsys_spark.scoring.broadcasting import shipped
 from recsys_spark.spark_schema import to_spark
 
@@ -72,7 +72,7 @@ def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds) -> Data
         return _lists_of_block(batches, fetch, schema)
 
     wanted = users.select("user_id", "user_index", "seen")
-    return wanted.mapInArrow(block, to_spark(schema))  # type: ignore[arg-type]
+    return wanted.mapInArrow(block, to_spark(schema))
 
 
 def lists_schema(ids: PinnedIds) -> pa.Schema:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import FloatType, StructField, StructType
 
 from recsys_spark.kernels.scorer import PairScorer
@@ -35,6 +36,7 @@ def score_pairs(pairs: DataFrame, scorers: Mapping[str, PairScorer]) -> DataFram
             u, i = users.to_numpy("int32"), items.to_numpy("int32")
             yield pd.DataFrame({name: scorer.published(scorer.score(u, i)) for name, scorer in by_name.items()})
 
-    score = F.pandas_udf(scored, fields)  # type: ignore[call-overload]
+    # the kind is found in the type hints, which pyspark's own stubs do not know
+    score = pandas_udf(scored, fields)  # type: ignore[call-overload]
     rows = pairs.withColumn("_scores", score("user_index", "item_index"))
     return rows.select(*pairs.columns, *(F.col(f"_scores.{name}").alias(name) for name in scorers))

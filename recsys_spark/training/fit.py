@@ -211,6 +211,8 @@ def _present(index: I32, count: int) -> Flags:
 def _deterministic_keras(seed: int) -> Any:
     """Keras on TensorFlow, seeded, with deterministic operations."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build would fill the log
+    # its results differ from one kind of CPU to the next, and it trains these models no faster
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
     import tensorflow as tf

@@ -43,7 +43,9 @@ def open_table(spark: SparkSession, source: TableSource, section: str) -> DataFr
         DataError: it cannot be read as what it is said to be.
     """
     if source.path is None:
-        raise ConfigError(f"{section}.path", expected="a file or folder", found="none", hint=f"--set {section}.path=...")
+        raise ConfigError(
+            f"{section}.path", expected="a file or folder", found="none", hint=f"--set {section}.path=..."
+        )
     try:
         table = READERS[source.format](spark, source, resolved(source.path))
     except AnalysisException as error:
@@ -94,8 +96,12 @@ def column_of(table: DataFrame, ref: ColumnRef, key: str) -> Column:
 def _unreadable(section: str, source: TableSource, error: AnalysisException) -> ConfigError | DataError:
     if "PATH_NOT_FOUND" in str(error):
         hint = f"check the spelling, or --set {section}.path=..."
-        return ConfigError(f"{section}.path", expected="a file or folder", found=f"nothing at '{source.path}'", hint=hint)
-    return DataError(f"{section}.path", expected=f"{source.format} data", found=_first_line(error), hint=f"at {source.path}")
+        return ConfigError(
+            f"{section}.path", expected="a file or folder", found=f"nothing at '{source.path}'", hint=hint
+        )
+    return DataError(
+        f"{section}.path", expected=f"{source.format} data", found=_first_line(error), hint=f"at {source.path}"
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,37 @@
+# `make test` is everything that CI checks; it sets up the environment it needs. RECSYS_PYTHON takes an existing one.
+RECSYS_PYTHON ?= .venv/bin/python
+PYTHON := $(RECSYS_PYTHON)
+SOURCES := recsys_spark jobs tests $(wildcard benchmarks)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup test lint types imports unit format clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## the environment with the developers' packages, and Delta's jars
+	@./spark-submit.sh --setup dev
+
+test: setup lint types imports unit  ## everything that CI checks
+
+lint: setup  ## ruff: rules and layout
+	$(PYTHON) -m ruff check $(SOURCES)
+	$(PYTHON) -m ruff format --check $(SOURCES)
+
+types: setup  ## mypy --strict
+	$(PYTHON) -m mypy
+
+imports: setup  ## imports point downwards only
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+unit: setup  ## the tests; `make unit ARGS="-m 'not slow'"` chooses
+	$(PYTHON) -m pytest $(ARGS)
+
+format: setup  ## mend the layout, and what ruff can mend
+	$(PYTHON) -m ruff check --fix $(SOURCES)
+	$(PYTHON) -m ruff format $(SOURCES)
+
+clean:  ## remove what was made here: environment, jars, caches; never an output
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+	find recsys_spark jobs tests -name __pycache__ -type d -exec rm -rf {} +

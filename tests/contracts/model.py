@@ -1,0 +1,119 @@
+"""What every model promises. A model's test class sets `settings` and inherits `ModelContract`.
+
+The ratings are a checkerboard of likes: even users like even items, odd users like odd items. A quarter of its fields,
+scattered over it, is held out, so a model that only remembers does not pass, nor does one that mixes up indices.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from recsys_spark import artifact
+from recsys_spark.kernels.arrays import F32, I32, Flags
+from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.manifest import Description
+from recsys_spark.models.registry import model_for
+from recsys_spark.models.settings import ModelSettings
+from recsys_spark.training.feed import TrainingRows
+from recsys_spark.training.fit import Fitted, Trainer
+from recsys_spark.training.settings import TrainingSettings
+
+N_USERS, N_ITEMS = 30, 41
+
+USERS, ITEMS = (np.ravel(index).astype(np.int32) for index in np.mgrid[:N_USERS, :N_ITEMS])
+LIKED: Flags = USERS % 2 == ITEMS % 2
+RATINGS: F32 = np.where(LIKED, 5, 1).astype(np.float32)
+HELD_OUT: Flags = np.random.default_rng(1).random(len(USERS)) < 0.25
+
+
+def rows_where(chosen: Flags) -> TrainingRows:
+    """Some fields of the checkerboard, all in the part train."""
+    return TrainingRows(USERS[chosen], ITEMS[chosen], RATINGS[chosen], np.zeros(int(chosen.sum()), np.uint8))
+
+
+class ModelContract:
+    """The suite."""
+
+    settings: ClassVar[ModelSettings]
+    training: ClassVar[dict[str, Any]] = {"epochs": 15, "batch_size": 64, "learning_rate": 0.03}
+
+    def network_scores(self, fitted: Fitted, users: I32, items: I32) -> dict[str, F32]:
+        """What Keras predicts, in rating units, for each named scorer; a model with more than one overrides this."""
+        output = fitted.network.predict({"user": users, "item": items}, verbose=0)[:, 0]
+        return {"main": output.astype(np.float64) * fitted.scaling.scale + fitted.scaling.offset}
+
+    @classmethod
+    def fit(cls, **changed: Any) -> Fitted:
+        training = TrainingSettings(**{**cls.training, **changed})
+        trainer = Trainer(model_for(cls.settings), training, N_USERS, N_ITEMS)
+        return trainer.fit("evaluated", rows_where(~HELD_OUT), epochs=training.epochs)
+
+    @pytest.fixture(scope="class", params=["none", "centred", "standardised"])
+    @classmethod
+    def fitted(cls, request: pytest.FixtureRequest) -> Fitted:
+        return cls.fit(target=request.param)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def barely_fitted(cls) -> Fitted:
+        return cls.fit(epochs=1)
+
+    def test_exported_scores_equal_those_of_keras(self, fitted: Fitted) -> None:
+        random = np.random.default_rng(2)
+        users = random.integers(0, N_USERS, 500).astype(np.int32)
+        items = random.integers(0, N_ITEMS, 500).astype(np.int32)
+        expected = self.network_scores(fitted, users, items)
+        actual = {name: scorer.score(users, items) for name, scorer in fitted.scorers().items()}
+        assert actual.keys() == expected.keys()
+        for name, scores in expected.items():
+            assert np.std(scores) > 0.1
+            np.testing.assert_allclose(actual[name], scores, rtol=1e-5, atol=1e-5 * float(np.std(scores)))
+
+    def test_it_predicts_ratings_that_were_held_out(self, fitted: Fitted) -> None:
+        predicted = fitted.scorers()["main"].score(USERS[HELD_OUT], ITEMS[HELD_OUT])
+        error = np.mean((predicted - RATINGS[HELD_OUT]) ** 2)
+        error_of_the_mean = np.mean((RATINGS[~HELD_OUT].mean() - RATINGS[HELD_OUT]) ** 2)
+        assert error < 0.25 * error_of_the_mean
+
+    def test_what_a_user_likes_comes_first(self, fitted: Fitted) -> None:
+        scores = fitted.scorers()["main"].score(USERS, ITEMS).reshape(N_USERS, N_ITEMS)
+        liked = LIKED.reshape(N_USERS, N_ITEMS)
+        for user in range(N_USERS):
+            assert scores[user, liked[user]].min() > scores[user, ~liked[user]].max()
+
+    def test_the_saved_network_opens_in_safe_mode_and_predicts_the_same(
+        self, barely_fitted: Fitted, tmp_path: Path
+    ) -> None:
+        import keras
+
+        barely_fitted.network.save(tmp_path / "model.keras")
+        reopened = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+        pairs = {"user": USERS, "item": ITEMS}
+        expected = barely_fitted.network.predict(pairs, verbose=0)
+        np.testing.assert_array_equal(reopened.predict(pairs, verbose=0), expected)
+
+    def test_the_scorers_come_back_from_an_artefact(self, barely_fitted: Fitted, tmp_path: Path) -> None:
+        scorers = barely_fitted.scorers()
+        described = Description(self.settings.name)
+        loaded = artifact.load(artifact.save(tmp_path, artifact.Artefact(described, {"published": scorers})))
+        assert loaded.keys() == scorers.keys()
+        for name, scorer in scorers.items():
+            np.testing.assert_array_equal(loaded[name].score(USERS, ITEMS), scorer.score(USERS, ITEMS))
+
+    def test_the_same_seed_gives_the_same_weights_to_the_bit(self, barely_fitted: Fitted) -> None:
+        assert _weights(self.fit(epochs=1)) == _weights(barely_fitted)
+
+    def test_another_seed_gives_other_weights(self, barely_fitted: Fitted) -> None:
+        assert _weights(self.fit(epochs=1, seed=7)) != _weights(barely_fitted)
+
+
+def _weights(fitted: Fitted) -> bytes:
+    return b"".join(_bytes(scorer) for scorer in fitted.scorers().values())
+
+
+def _bytes(scorer: PairScorer) -> bytes:
+    return b"".join(tensor.tobytes() for tensor in scorer.tensors().values())
