@@ -7,7 +7,6 @@ A stage keeps its private files in `_work/<stage>-<hash of its inputs>/`, whose 
 
 from __future__ import annotations
 
-import importlib
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,7 +76,9 @@ def nightly(job: Job) -> None:
 
 def preload_training() -> None:
     """Import Keras in the background, which takes seconds, while Spark ingests."""
-    threading.Thread(target=importlib.import_module, args=("keras",), daemon=True).start()
+    from recsys_spark.training.fit import load_keras
+
+    threading.Thread(target=load_keras, daemon=True).start()
 
 
 def ingest(job: Job) -> Ingested:

@@ -11,9 +11,11 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import LongType
 
+from recsys_spark.ingest.quality import is_id
 from recsys_spark.schemas import IdName, PinnedIds
 from recsys_spark.storage import Folder
 
@@ -118,8 +120,7 @@ def extend(
         .parquet(str(in_order))
         .select("id", F.col("_metadata.file_name").alias("file"), F.col("_metadata.row_index").alias("row"))
     )
-    content = F.bit_xor(F.xxhash64("id", "row"))
-    files = located.groupBy("file").agg(F.count("*").alias("size"), content.alias("content")).orderBy("file").collect()
+    files = located.groupBy("file").agg(F.count("*").alias("size")).orderBy("file").collect()
     if not files:
         return vocabulary
     starts, at = {}, vocabulary.size
@@ -129,9 +130,12 @@ def extend(
     indexed = located.select(
         "id", (_start_of_file(starts) + F.col("row")).cast("int").alias("index"), F.lit(run_id).alias("first_seen_run")
     )
-    indexed.write.mode("overwrite").parquet(str(state / folder))
-    digest = hashlib.sha256(repr([(f["size"], f["content"]) for f in files]).encode()).hexdigest()[:16]
-    added = Addition(folder, at - vocabulary.size, digest)
+    written = Observation()
+    content = F.bit_xor(F.xxhash64("id", "index"))
+    indexed.observe(written, content.alias("content")).write.mode("overwrite").parquet(str(state / folder))
+    size = at - vocabulary.size
+    digest = hashlib.sha256(f"{size} {written.get['content']}".encode()).hexdigest()[:16]
+    added = Addition(folder, size, digest)
     return Vocabulary(vocabulary.id_type, (*vocabulary.additions, added))
 
 
@@ -151,7 +155,8 @@ def encode(rows: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:
 
 def typed_id(column: str, vocabulary: DataFrame) -> Column:
     """A text column in the type of the vocabulary's ids; what is not of that type becomes null."""
-    return F.col(column).try_cast(vocabulary.schema[0].dataType)
+    kind = vocabulary.schema[0].dataType
+    return F.when(is_id(column, "long" if isinstance(kind, LongType) else "string"), F.col(column).try_cast(kind))
 
 
 def _start_of_file(starts: dict[str, int]) -> Column:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
@@ -25,6 +24,7 @@ from recsys_spark.ingest.settings import (
     UsersSource,
 )
 from recsys_spark.ingest.sources import column_of, open_table
+from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
 from recsys_spark.ingest.splitting import random_split
 from recsys_spark.run import Run
 from recsys_spark.schemas import PinnedIds
@@ -76,8 +76,8 @@ def check_and_store(spark: SparkSession, inputs: NightInputs, folder: Folder) ->
     rows = read_ratings(spark, inputs.source).observe(read, F.count(F.lit(1)).alias("rows"))
     try:
         quality.check_rows(rows, inputs.quality).write.mode("overwrite").parquet(str(folder / "checked"))
-    except PySparkException as error:
-        raise _cannot_read(inputs.source, error) from error
+    except SPARK_FAILURES as error:
+        raise cannot_read("source", inputs.source, error) from error
     ratings_read = int(read.get["rows"])
     if ratings_read == 0:
         where = " that source.where keeps" if inputs.source.where else ""
@@ -199,21 +199,3 @@ def describe_and_store(
     )
     of_run = spark.read.parquet(str(folder / "users")).where("eligible")
     tables.seen_lists(of_run, pairs).write.mode("overwrite").parquet(str(folder / "seen"))
-
-
-def _cannot_read(source: RatingsSource, error: PySparkException) -> DataError:
-    text = str(error)
-    known = {
-        "EOFException": ("a gzip file that ends where it should", "was it cut short while it was copied?"),
-        "ZipException": ("a sound gzip file", "is it damaged, or not compressed at all?"),
-        "incorrect header check": ("a sound gzip file", "is it damaged, or not compressed at all?"),
-        "CSV header does not conform": (
-            "the same header in every file",
-            "do all files of the source have the same columns?",
-        ),
-    }
-    for mark, (expected, hint) in known.items():
-        if mark in text:
-            return DataError("source.path", expected=expected, found=f"'{source.path}' that is not", hint=hint)
-    first = next((line for line in text.splitlines() if "Exception" in line or "Error" in line), text.splitlines()[0])
-    return DataError("source.path", expected=f"{source.format} that can be read to its end", found=first.strip()[:200])

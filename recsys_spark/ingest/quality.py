@@ -36,8 +36,11 @@ POLICIES = {
 }
 NOT_SEEN = ("malformed_row", "user_missing", "item_missing", "user_id_type", "item_id_type")
 
-# a plain integer: what it looks like as text is what it looks like as a number, so "007" is none
-_PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"
+# a plain integer: what it looks like as text is what it looks like as a number, so "007" is none, nor is "7\n"
+_PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,18})\z"
+
+# Spark also takes a time without a date, for that time today
+_BEGINS_WITH_DATE = r"^ *[0-9]{4}-"
 
 
 def check_rows(ratings: DataFrame, quality: QualitySettings) -> DataFrame:
@@ -52,9 +55,10 @@ def check_rows(ratings: DataFrame, quality: QualitySettings) -> DataFrame:
     """
     rating = F.col("rating_text").try_cast("double")
     seconds = F.col("timestamp_text").try_cast("double")
-    # beyond the year 9000 `timestamp_seconds` overflows and would end the job
-    since_1970 = F.when(F.abs(seconds) < 2.2e11, F.timestamp_seconds(seconds))
-    timestamp = F.coalesce(since_1970, F.col("timestamp_text").try_cast("timestamp"))
+    # the years 5 to 8900: beyond them `timestamp_seconds` overflows and would end the job, or readers do
+    since_1970 = F.when(seconds.between(-6.2e10, 2.2e11), F.timestamp_seconds(seconds))
+    dated = F.when(F.col("timestamp_text").rlike(_BEGINS_WITH_DATE), F.col("timestamp_text"))
+    timestamp = F.coalesce(since_1970, dated.try_cast("timestamp"))
     tests = {
         "malformed_row": F.col("_malformed").isNotNull(),
         "user_missing": _blank("user"),

@@ -41,7 +41,10 @@ class ParquetSink:
         schema = to_spark(table.arrow(self._ids))
         if place is not None:
             return self._spark.read.schema(schema).parquet(str(self._output / place))
-        return self._spark.read.schema(schema).parquet(str(parts)) if parts.exists() else None
+        if not parts.exists():
+            return None
+        # Spark puts the column of the parts last
+        return self._spark.read.schema(schema).parquet(str(parts)).select(*schema.names)
 
     def location(self, table: TableSchema) -> str:
         """See `Sink.location`."""

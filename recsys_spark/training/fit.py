@@ -208,13 +208,20 @@ def _present(index: I32, count: int) -> Flags:
     return present
 
 
-def _deterministic_keras(seed: int) -> Any:
-    """Keras on TensorFlow, seeded, with deterministic operations."""
+def load_keras() -> Any:
+    """Keras on TensorFlow, imported as fits need it. Takes seconds, so a job may call it ahead of time."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build would fill the log
     # its results differ from one kind of CPU to the next, and it trains these models no faster
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
+
+    return keras
+
+
+def _deterministic_keras(seed: int) -> Any:
+    """Keras, seeded, with deterministic operations."""
+    keras = load_keras()
     import tensorflow as tf
 
     # each fit traces a network of its own, which TensorFlow takes for a mistake after a few

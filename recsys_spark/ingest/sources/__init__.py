@@ -18,6 +18,7 @@ from pyspark.sql.types import DoubleType, FloatType
 from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.ingest.settings import ColumnRef, TableSource
 from recsys_spark.ingest.sources import delimited, delta, parquet
+from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
 from recsys_spark.ingest.sources.location import resolved
 
 Reader = Callable[[SparkSession, TableSource, str], DataFrame]
@@ -50,6 +51,8 @@ def open_table(spark: SparkSession, source: TableSource, section: str) -> DataFr
         table = READERS[source.format](spark, source, resolved(source.path))
     except AnalysisException as error:
         raise _unreadable(section, source, error) from None
+    except SPARK_FAILURES as error:
+        raise cannot_read(section, source, error) from error
     if source.where is None:
         return table
     try:
@@ -73,7 +76,8 @@ def column_of(table: DataFrame, ref: ColumnRef, key: str) -> Column:
         key: the configuration key that holds `ref`, for messages.
 
     Returns:
-        The column as a string. Whole numbers in floating-point columns lose their `.0`, so that ids stay ids.
+        The column as a string. Whole numbers in floating-point columns lose their `.0`, so that ids stay ids, and NaN,
+        which is how a missing number is often written there, becomes null.
 
     Raises:
         ConfigError: there is no such column.
@@ -89,7 +93,8 @@ def column_of(table: DataFrame, ref: ColumnRef, key: str) -> Column:
     column = F.col(f"`{name}`")
     if isinstance(table.schema[name].dataType, DoubleType | FloatType):
         whole = column.try_cast("long")
-        return F.when(whole.cast("double") == column, whole.cast("string")).otherwise(column.cast("string"))
+        number = F.when(whole.cast("double") == column, whole.cast("string")).otherwise(column.cast("string"))
+        return F.when(~F.isnan(column), number)
     return column.cast("string")
 
 

@@ -13,8 +13,9 @@ from recsys_spark.ingest.settings import TableSource
 def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
     """Every line as text columns; a line with another number of columns is `_malformed`.
 
-    Without a header the columns are `_c0`, `_c1`, ..., as many as the first line has. With one, every file must have
-    the same header. Blank lines are no rows.
+    Without a header the columns are `_c0`, `_c1`, ..., as many as the first line has. With one, every file must have the
+    same header; a column without a name is called `_c` and its position, and names that stand there twice get their
+    position appended. Blank lines are no rows.
     """
     options = {
         "sep": source.separator,
@@ -25,13 +26,35 @@ def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
         "multiLine": str(source.multiline).lower(),
         "mode": "PERMISSIVE",
         "columnNameOfCorruptRecord": "_malformed",
-        "enforceSchema": "false",
         # a pruned parser no longer sees that a line has too many columns
         "columnPruning": "false",
     }
-    names = spark.read.options(**options).csv(path).columns
+    first = spark.read.options(**options).csv(path)
+    names = first.columns
     if not names:
         raise DataError(str(source.path), expected="at least one line", found="an empty file")
+    renamed = source.header and _may_be_renamed(names)
+    if renamed:
+        _require_same_names(spark, source, options, first)
     schema = StructType([StructField(name, StringType()) for name in (*names, "_malformed")])
-    rows = spark.read.options(**options).schema(schema).csv(path)
+    # Spark compares each file's header with the names, but not with those that it has made up itself
+    rows = spark.read.options(**options, enforceSchema=str(renamed).lower()).schema(schema).csv(path)
     return rows.withColumn("_origin", F.col("_metadata.file_path"))
+
+
+def _may_be_renamed(names: list[str]) -> bool:
+    """Whether the names look as if Spark had to replace blank or repeated ones; true for some others too."""
+    bases = {name.lower().removesuffix(str(i)) for i, name in enumerate(names)}
+    return len(bases) < len(names) or any(name == f"_c{i}" for i, name in enumerate(names))
+
+
+def _require_same_names(spark: SparkSession, source: TableSource, options: dict[str, str], first: DataFrame) -> None:
+    files = sorted(first.inputFiles())
+    for file in files if len(files) > 1 else ():
+        names = spark.read.options(**options).csv(file).columns
+        if names not in ([], first.columns):
+            raise DataError(
+                str(source.path),
+                expected=f"the same header in every file ({', '.join(first.columns)})",
+                found=f"{', '.join(names)} in {file}",
+            )

@@ -1,0 +1,51 @@
+"""What it means, in words, when Spark cannot read a source."""
+
+from __future__ import annotations
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
+from recsys_spark.errors import DataError
+from recsys_spark.ingest.settings import TableSource
+
+SPARK_FAILURES = (PySparkException, Py4JJavaError)
+"""What an action may raise: failed tasks arrive as the plain Java error."""
+
+_SAME_HEADER = ("the same header in every file", "do all files of the source have the same columns?")
+_WHOLE_GZIP = ("a gzip file that ends where it should", "was it cut short while it was copied?")
+_SOUND_GZIP = ("a sound gzip file", "is it damaged, or not compressed at all?")
+
+_MEANINGS = {
+    "CSV header does not conform": _SAME_HEADER,
+    "Number of column in CSV header": _SAME_HEADER,
+    "EOFException": _WHOLE_GZIP,
+    "ZipException": _SOUND_GZIP,
+    "not a gzip file": _SOUND_GZIP,
+    "incorrect header check": _SOUND_GZIP,
+    "ZlibDecompressor": _SOUND_GZIP,
+    "BuiltInGzipDecompressor": _SOUND_GZIP,
+    "CANNOT_READ_FILE_FOOTER": ("Parquet files", "is the format right, and are all files whole?"),
+}
+
+
+def cannot_read(section: str, source: TableSource, error: Exception) -> DataError:
+    """The error to raise instead of Spark's.
+
+    Args:
+        section: the settings' section, for the message.
+        source: what was read.
+        error: one of `SPARK_FAILURES`.
+    """
+    text = str(error)
+    if source.where is not None and "CAST_INVALID_INPUT" in text:
+        hint = "columns of delimited text are text: write try_cast(column AS double) where not every value is a number"
+        found = f"'{source.where}' ({text.splitlines()[0][:160]})"
+        return DataError(f"{section}.where", expected="a condition that every row can answer", found=found, hint=hint)
+    for mark, (expected, hint) in _MEANINGS.items():
+        if mark in text:
+            return DataError(
+                f"{section}.path", expected=expected, found=f"'{source.path}', which is not", hint=hint
+            )
+    causes = [line.removeprefix("Caused by: ") for line in text.splitlines() if line.startswith("Caused by: ")]
+    found = (causes or text.strip().splitlines())[-1 if causes else 0].strip()[:200]
+    return DataError(f"{section}.path", expected=f"{source.format} that can be read to its end", found=found)

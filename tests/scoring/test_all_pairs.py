@@ -1,0 +1,174 @@
+"""All pairs on Spark: the rows of a brute force, whatever the partitioning, and no TensorFlow in any worker."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from recsys_spark.evaluation.baselines import fit_baselines
+from recsys_spark.kernels.scorer import DenseLayer, PairScorer
+from recsys_spark.schemas import PinnedIds
+from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
+from recsys_spark.scoring.pairs import score_pairs
+
+N_USERS, N_ITEMS, TOP_N = 40, 25, 5
+RNG = np.random.default_rng(7)
+COLD_USER, FULL_USER, OVERFLOWING_USER = 3, 4, 5
+NO_CANDIDATE = 11
+SEEN = {u: sorted(RNG.choice(N_ITEMS, size=RNG.integers(0, 12), replace=False).tolist()) for u in range(N_USERS)}
+SEEN[FULL_USER] = list(range(N_ITEMS))
+IDS = PinnedIds(user="string", item="string")
+
+
+def table(*shape: int) -> np.ndarray:
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+DOT = PairScorer(table(N_USERS, 6), table(N_ITEMS, 6), table(N_USERS), table(N_ITEMS), scale=1.5, offset=3.0)
+DEEP = PairScorer(
+    table(N_USERS, 4),
+    table(N_ITEMS, 3),
+    layers=(DenseLayer(table(7, 8), table(8), "relu"), DenseLayer(table(8, 1), table(1), "linear")),
+)
+
+
+def plan(scorer: PairScorer, **changes: object) -> ScoringPlan:
+    trained = np.arange(N_USERS) != COLD_USER
+    items = np.repeat(np.arange(N_ITEMS, dtype=np.int32), np.arange(N_ITEMS))
+    fallback = fit_baselines(
+        np.zeros(len(items), np.int32),
+        items,
+        np.ones(len(items), np.float32),
+        n_users=N_USERS,
+        n_items=N_ITEMS,
+        damping=0,
+    )["popularity"]
+    values: dict[str, object] = {
+        "scorer": scorer,
+        "fallback": fallback,
+        "has_vector": trained,
+        "candidates": np.array([i for i in range(N_ITEMS) if i != NO_CANDIDATE], np.int32),
+        "item_ids": pa.array([f"item-{i}" for i in range(N_ITEMS)]),
+        "top_n": TOP_N,
+    }
+    return ScoringPlan(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def users(spark: SparkSession) -> DataFrame:
+    rows = [(f"user-{u}", u, seen) for u, seen in SEEN.items()]
+    return spark.createDataFrame(rows, "user_id string, user_index int, seen array<int>")
+
+
+def lists(users: DataFrame, plan: ScoringPlan) -> dict[int, tuple[str, str, list[int], list[float]]]:
+    rows = score_all_pairs(users, plan, IDS).collect()
+    assert all([f"item-{i}" for i in r["item_indices"]] == r["item_ids"] for r in rows)
+    assert all(r["user_id"] == f"user-{r['user_index']}" for r in rows)
+    return {r["user_index"]: (r["outcome"], r["reason"], r["item_indices"], r["scores"]) for r in rows}
+
+
+def brute_force(scorer: PairScorer, user: int, *, exclude_seen: bool = True) -> tuple[list[int], list[float]]:
+    scores = scorer.score(np.full(N_ITEMS, user, np.int32), np.arange(N_ITEMS, dtype=np.int32))
+    allowed = [i for i in range(N_ITEMS) if i != NO_CANDIDATE and not (exclude_seen and i in SEEN[user])]
+    best = sorted(allowed, key=lambda i: (-scores[i], i))[:TOP_N]
+    return best, [float(scores[i]) for i in best]
+
+
+@pytest.mark.parametrize("scorer", [DOT, DEEP], ids=["dot", "deep"])
+def test_each_list_is_that_of_a_brute_force_to_the_bit(users: DataFrame, scorer: PairScorer) -> None:
+    found = lists(users, plan(scorer))
+
+    assert len(found) == N_USERS
+    for user in set(range(N_USERS)) - {COLD_USER, FULL_USER}:
+        assert found[user] == ("ok", "model", *brute_force(scorer, user))
+
+
+def test_partitions_and_order_change_no_row(users: DataFrame) -> None:
+    expected = lists(users, plan(DOT))
+
+    for partitions in (1, 3, 7):
+        assert lists(users.repartition(partitions, "user_id"), plan(DOT)) == expected
+
+
+def test_a_user_without_a_vector_gets_the_unseen_items_of_the_fallback(users: DataFrame) -> None:
+    outcome, reason, items, _ = lists(users, plan(DOT))[COLD_USER]
+
+    most_popular_first = [i for i in reversed(range(N_ITEMS)) if i != NO_CANDIDATE and i not in SEEN[COLD_USER]]
+    assert (outcome, reason, items) == ("cold_fallback", "no_trained_vector", most_popular_first[:TOP_N])
+
+
+def test_a_user_who_has_seen_everything_is_ok_with_nothing_left(users: DataFrame) -> None:
+    assert lists(users, plan(DOT))[FULL_USER] == ("ok", "nothing_left", [], [])
+
+
+def test_a_user_whose_scores_overflow_is_an_error_and_no_one_else_is(users: DataFrame) -> None:
+    vectors = DOT.user.copy()
+    vectors[OVERFLOWING_USER] = 3e38
+    found = lists(users, plan(PairScorer(vectors, DOT.item * np.float32(100))))
+
+    assert found[OVERFLOWING_USER] == ("error", "score_not_finite", [], [])
+    assert [u for u, row in found.items() if row[0] == "error"] == [OVERFLOWING_USER]
+
+
+def test_seen_items_may_be_kept(users: DataFrame) -> None:
+    found = lists(users, plan(DOT, exclude_seen=False))
+
+    assert found[FULL_USER] == ("ok", "model", *brute_force(DOT, FULL_USER, exclude_seen=False))
+
+
+def test_lists_are_as_long_as_there_are_candidates(users: DataFrame) -> None:
+    found = lists(users, plan(DOT, top_n=1000))
+
+    assert {u: len(row[2]) for u, row in found.items()} == {
+        u: N_ITEMS - len(set(SEEN[u]) | {NO_CANDIDATE}) for u in range(N_USERS)
+    }
+
+
+def test_without_candidates_every_list_is_empty(users: DataFrame) -> None:
+    found = lists(users, plan(DOT, candidates=np.array([], np.int32)))
+
+    assert {row[:3] if isinstance(row[2], tuple) else (row[0], row[1], len(row[2])) for row in found.values()} == {
+        ("ok", "nothing_left", 0)
+    }
+
+
+def test_published_scores_are_clipped_and_the_order_is_not(users: DataFrame) -> None:
+    clipped = PairScorer(DOT.user, DOT.item, DOT.user_bias, DOT.item_bias, scale=1.5, offset=3.0, clip=(2.5, 3.5))
+
+    plain, bounded = lists(users, plan(DOT)), lists(users, plan(clipped))
+
+    assert {u: row[2] for u, row in plain.items()} == {u: row[2] for u, row in bounded.items()}
+    assert all(2.5 <= s <= 3.5 for u, row in bounded.items() if u != COLD_USER for s in row[3])
+
+
+def test_a_table_of_pairs_gets_the_very_scores_of_the_lists(spark: SparkSession, users: DataFrame) -> None:
+    found = lists(users, plan(DEEP))
+    pairs = [(u, i, s) for u, row in found.items() if u != COLD_USER for i, s in zip(row[2], row[3], strict=True)]
+    table_of_pairs = spark.createDataFrame(pairs, "user_index int, item_index int, expected float")
+
+    rows = score_pairs(table_of_pairs, {"deep": DEEP, "dot": DOT}).collect()
+
+    assert len(rows) == len(pairs) > 100
+    assert all(r["deep"] == r["expected"] for r in rows)
+    assert any(r["dot"] != r["deep"] for r in rows)
+
+
+def test_no_worker_that_scored_has_imported_tensorflow(spark: SparkSession, users: DataFrame) -> None:
+    lists(users, plan(DOT))
+    score_pairs(users.selectExpr("user_index", "0 as item_index"), {"dot": DOT}).count()
+
+    def modules(batches):  # type: ignore[no-untyped-def]
+        import sys
+
+        for batch in batches:
+            names = [n for n in ("tensorflow", "keras", "recsys_spark.scoring.all_pairs") if n in sys.modules]
+            yield pa.RecordBatch.from_pydict({"names": [",".join(names)] * batch.num_rows})
+
+    # Python workers are reused, so these are the processes that have just scored
+    found = {r["names"] for r in users.repartition(4).mapInArrow(modules, "names string").collect()}
+
+    assert "recsys_spark.scoring.all_pairs" in ",".join(found)
+    assert "tensorflow" not in ",".join(found)
+    assert "keras" not in ",".join(found)
