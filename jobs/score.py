@@ -16,7 +16,7 @@ def run(job: Job) -> None:
     """Called with a session once the configuration is known to be sound."""
     from recsys_spark import stages
 
-    stages.score(job)
+    stages.score_and_publish(job)
 
 
 if __name__ == "__main__":

@@ -162,13 +162,22 @@ def parse_override(text: str) -> Tree:
     if not equals or not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", key.strip()):
         # only the key is shown: what stands behind it may be a secret
         raise ConfigError("--set", expected="key=value, such as split.seed=7", found=f"'{key}'")
-    try:
-        node: Any = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {key}", expected="a value in YAML", found="text that is not") from error
+    node = _value(value)
     for name in reversed(key.strip().split(".")):
         node = {name: node}
     return typing.cast(Tree, node)
+
+
+def _value(text: str) -> Any:
+    """Text as YAML; what is none, or to YAML is nothing or a block (the separators `,` `|` `::`), stands for itself."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if isinstance(value, dict | list) and not text.strip().startswith(("{", "[")):
+        return text
+    nothing = value in (None, "") and text.strip() not in ("", "~", "null", "Null", "NULL", "''", '""')
+    return text if nothing else value
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:

@@ -26,7 +26,7 @@ from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.ingest.ingested import RECORD, Ingested, stored_ids
 from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
-from recsys_spark.ingest.sources.location import fingerprint
+from recsys_spark.ingest.location import fingerprint
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.audit import audit_lists
 from recsys_spark.publishing.ledger import ledger_row
@@ -70,8 +70,7 @@ def nightly(job: Job) -> None:
     ingest(job)
     train(job)
     evaluate(job)
-    score(job)
-    publish(job)
+    score_and_publish(job)
 
 
 def preload_training() -> None:
@@ -163,6 +162,12 @@ def evaluate(job: Job) -> None:
         job.summary.metrics = nested(metrics)
         _say_metrics(job)
     job.summary.model_id = trained["model_id"]
+
+
+def score_and_publish(job: Job) -> None:
+    """Score all pairs, audit the lists and make them visible."""
+    score(job)
+    publish(job)
 
 
 def score(job: Job) -> None:

@@ -14,12 +14,13 @@ class Folder:
     """A folder by path or URI (`/data/out`, `s3a://bucket/out`), as Spark and as pyarrow name it.
 
     Args:
-        location: a path, taken relative to the working directory, or a URI that both Spark and pyarrow can open.
+        location: a path, taken relative to the working directory (also as `file:///...` or, as Hadoop prints it,
+            `file:/...`), or a URI that both Spark and pyarrow can open.
     """
 
     def __init__(self, location: str) -> None:
         self.is_local = "://" not in location or location.startswith("file://")
-        local = str(Path(location.removeprefix("file://")).absolute())
+        local = str(Path(location.removeprefix("file://").removeprefix("file:")).absolute())
         self.location = local if self.is_local else location.rstrip("/")
         self._opened: tuple[pafs.FileSystem, str] | None = None
 

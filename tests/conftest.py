@@ -25,9 +25,10 @@ def spark() -> Iterator[SparkSession]:
 
     jars = ",".join(str(jar) for jar in sorted((PROJECT / ".cache" / "jars").glob("*.jar")))
     assert jars, "Delta's jars are missing: run ./spark-submit.sh --setup dev"
+    logging = f"-Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties"
     os.environ["PYSPARK_SUBMIT_ARGS"] = (
         f"--master local[2] --jars {jars} --driver-memory 2g --conf spark.ui.enabled=false "
-        f"--conf spark.driver.extraJavaOptions=-Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties pyspark-shell"
+        f"--conf spark.ui.showConsoleProgress=false --conf spark.driver.extraJavaOptions={logging} pyspark-shell"
     )
     session = build_session("tests", delta=True)
     yield session

@@ -47,7 +47,9 @@ def test_another_model_does_not_inherit_the_settings_of_the_model_under_it() -> 
 
 def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one() -> None:
     with pytest.raises(ConfigErrors) as raised:
-        load("split.sead=7", "training.epochs=0", "model.embeding_size=4", "quality.rating_range=[5, 1]", "sorce.path=x")
+        load(
+            "split.sead=7", "training.epochs=0", "model.embeding_size=4", "quality.rating_range=[5, 1]", "sorce.path=x"
+        )
 
     by_key = {p.subject: p for p in raised.value.problems}
     assert set(by_key) == {"split.sead", "training.epochs", "model.embeding_size", "quality", "sorce"}
@@ -121,6 +123,17 @@ def test_a_secret_that_is_not_there_is_named_when_it_is_needed() -> None:
 @pytest.mark.parametrize("text", ["seed", "=3", "a..b=3", "split seed=3"])
 def test_an_override_that_is_not_key_equals_value_is_refused(text: str) -> None:
     assert problem(text).subject == "--set"
+
+
+@pytest.mark.parametrize("separator", [",", "|", "::", ";", "#", "\t", "&", "*"])
+def test_a_separator_on_the_command_line_stands_for_itself(separator: str) -> None:
+    assert load(f"source.separator={separator}").source.separator == separator
+
+
+def test_a_tab_may_be_written_as_backslash_t_and_null_is_null() -> None:
+    settings = load("source.separator=\\t", "source.columns.timestamp=null")
+
+    assert (settings.source.separator, settings.source.columns.timestamp) == ("\t", None)
 
 
 @pytest.mark.parametrize("content", ["- a list", "split: [unclosed", "just text"])

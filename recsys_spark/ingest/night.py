@@ -18,6 +18,7 @@ from recsys_spark.ingest.metadata import no_metadata, of_type, read_metadata
 from recsys_spark.ingest.settings import (
     IdTypes,
     ItemsSource,
+    MetadataSource,
     QualitySettings,
     RatingsSource,
     SplitSettings,
@@ -127,9 +128,14 @@ def store_quarantine(classified: DataFrame, folder: Folder) -> None:
 
 
 def load_metadata(spark: SparkSession, inputs: NightInputs) -> Metadata:
-    """Both metadata tables, with what their `where` keeps."""
-    items = read_metadata(spark, inputs.items, "item") if inputs.items.path else no_metadata(spark)
-    users = read_metadata(spark, inputs.users, "user") if inputs.users.path else no_metadata(spark)
+    """Both metadata tables, with what their `where` keeps.
+
+    Raises:
+        DataError: one of them cannot be read to its end.
+    """
+    users, items = side_by_side(
+        lambda: _metadata(spark, inputs.users, "user"), lambda: _metadata(spark, inputs.items, "item")
+    )
     return Metadata(users=users, items=items)
 
 
@@ -199,3 +205,15 @@ def describe_and_store(
     )
     of_run = spark.read.parquet(str(folder / "users")).where("eligible")
     tables.seen_lists(of_run, pairs).write.mode("overwrite").parquet(str(folder / "seen"))
+
+
+def _metadata(spark: SparkSession, source: MetadataSource, side: Literal["user", "item"]) -> DataFrame:
+    if source.path is None:
+        return no_metadata(spark)
+    table = read_metadata(spark, source, side)
+    try:
+        # read through once for its own sake: later its failures would look like those of the step that uses it
+        table.write.format("noop").mode("overwrite").save()
+    except SPARK_FAILURES as error:
+        raise cannot_read(f"{side}s", source, error) from error
+    return table

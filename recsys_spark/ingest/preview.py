@@ -8,17 +8,25 @@ from __future__ import annotations
 import csv
 import gzip
 import itertools
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys_spark.errors import ConfigError, DataError, RecsysError
 from recsys_spark.ingest.settings import ColumnRef, TableSource
-from recsys_spark.ingest.sources.location import local_files, resolved
+from recsys_spark.ingest.location import local_files, resolved
 
 LINES = 20
 """Lines of delimited text that are looked at."""
+
+FILES = 20
+"""Parquet files whose columns are looked at."""
+
+OPENED_BY_SPARK = (".bz2", ".deflate", ".lz4", ".snappy", ".zst")
+"""Compressed text that Spark can read and this look does not."""
 
 
 def input_problems(source: TableSource, columns: Mapping[str, ColumnRef | None], section: str) -> Iterator[RecsysError]:
@@ -72,29 +80,38 @@ def _column_names(source: TableSource, files: list[Path], section: str) -> list[
         return None  # which columns count stands in its log; Spark reads that
     if source.format == "parquet":
         partitions = [part.partition("=")[0] for part in files[0].parts if "=" in part]
-        try:
-            return [*pq.read_schema(files[0]).names, *partitions]
-        except ValueError as error:
-            raise DataError(f"{section}.path", expected="Parquet", found=f"{files[0].name}: {error}") from None
+        names = (name for file in files[:FILES] for name in _parquet_columns(file, section))
+        return list(dict.fromkeys([*names, *partitions]))
     return _text_columns(source, files, section)
 
 
-def _text_columns(source: TableSource, files: list[Path], section: str) -> list[str]:
+def _parquet_columns(file: Path, section: str) -> list[str]:
+    try:
+        return list(pq.read_schema(file).names)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{section}.path", expected="Parquet", found=f"{file.name}: {error}") from None
+
+
+def _text_columns(source: TableSource, files: list[Path], section: str) -> list[str] | None:
     for file in files:
+        if file.suffix in OPENED_BY_SPARK:
+            return None
         lines = first_lines(file, source.encoding, section)
         if lines:
             fields = split(lines[0], source)
-            return fields if source.header else [f"_c{i}" for i in range(len(fields))]
+            return named_as_by_spark(fields) if source.header else [f"_c{i}" for i in range(len(fields))]
     raise DataError(f"{section}.path", expected="at least one line", found=f"'{source.path}' is empty")
 
 
 def first_lines(file: Path, encoding: str, section: str) -> list[str]:
     """The first lines of a file, decompressed and decoded, without blank ones."""
     opening = gzip.open if file.suffix == ".gz" else open
+    # Spark skips a byte order mark, too
+    codec = "utf-8-sig" if encoding == "UTF-8" else encoding
     try:
-        with opening(file, "rt", encoding=encoding) as text:
+        with opening(file, "rt", encoding=codec) as text:
             return [line.rstrip("\n") for line in itertools.islice(text, LINES) if line.strip()]
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         hint = "was it cut short while it was copied?"
         raise DataError(
             f"{section}.path", expected="a sound gzip file", found=f"{file.name}: {error}", hint=hint
@@ -110,3 +127,12 @@ def split(line: str, source: TableSource) -> list[str]:
     if len(source.separator) > 1 or not source.quote:
         return [field.strip(source.quote or None) for field in line.split(source.separator)]
     return next(csv.reader([line], delimiter=source.separator, quotechar=source.quote))
+
+
+def named_as_by_spark(header: list[str]) -> list[str]:
+    """The names that Spark gives to columns: blank ones become `_c<position>`, repeated ones get their position."""
+    known = [name.lower() for name in header]
+    repeated = {name for name in known if known.count(name) > 1}
+    return [
+        f"_c{i}" if not name else f"{name}{i}" if name.lower() in repeated else name for i, name in enumerate(header)
+    ]

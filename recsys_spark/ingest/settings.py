@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from recsys_spark.config import NotYet, Secret, Section
 
@@ -12,6 +13,9 @@ ColumnRef = str | Annotated[int, Field(ge=0)]
 """A column of the source: its name, or its position from 0 where there are no names."""
 
 IdType = Literal["auto", "string", "long"]
+
+ENCODINGS = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "iso8859-1": "ISO-8859-1", "ascii": "US-ASCII"}
+"""What Spark reads line by line, under Python's names for it."""
 
 
 class TableSource(Section):
@@ -24,13 +28,13 @@ class TableSource(Section):
     """A file, a folder or a glob that Spark can read. `pyspark:...` is a file inside the installed pyspark package."""
 
     separator: str = Field(",", min_length=1)
-    """Between two columns of delimited text; one or more characters, such as `::` or a tab."""
+    r"""Between two columns of delimited text; one or more characters, such as `::` or a tab (also written as `\t`)."""
 
     header: bool = True
     """Whether the first line of each file of delimited text names the columns."""
 
     encoding: str = "UTF-8"
-    """Of delimited text, for example ISO-8859-1."""
+    """Of delimited text: UTF-8, ISO-8859-1 (Latin-1) or US-ASCII."""
 
     quote: str = Field('"', max_length=1)
     """The quotation mark around fields of delimited text; empty: none."""
@@ -43,6 +47,19 @@ class TableSource(Section):
 
     password: Secret | None = None
     """Of a database, by reference: env:NAME or file:PATH."""
+
+    @field_validator("separator")
+    @classmethod
+    def _tab(cls, separator: str) -> str:
+        return separator.replace("\\t", "\t")
+
+    @field_validator("encoding")
+    @classmethod
+    def _readable(cls, encoding: str) -> str:
+        try:
+            return ENCODINGS[codecs.lookup(encoding).name]
+        except LookupError:
+            raise ValueError("one of UTF-8, ISO-8859-1, US-ASCII") from None
 
 
 class RatingColumns(Section):

@@ -19,7 +19,7 @@ from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.ingest.settings import ColumnRef, TableSource
 from recsys_spark.ingest.sources import delimited, delta, parquet
 from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
-from recsys_spark.ingest.sources.location import resolved
+from recsys_spark.ingest.location import resolved
 
 Reader = Callable[[SparkSession, TableSource, str], DataFrame]
 

@@ -13,9 +13,9 @@ from recsys_spark.ingest.settings import TableSource
 def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
     """Every line as text columns; a line with another number of columns is `_malformed`.
 
-    Without a header the columns are `_c0`, `_c1`, ..., as many as the first line has. With one, every file must have the
-    same header; a column without a name is called `_c` and its position, and names that stand there twice get their
-    position appended. Blank lines are no rows.
+    Without a header the columns are `_c0`, `_c1`, ..., as many as the first line has. With one, every file must have
+    the same header; a column without a name is called `_c` and its position, and names that stand there twice get
+    their position appended. Blank lines are no rows.
     """
     options = {
         "sep": source.separator,

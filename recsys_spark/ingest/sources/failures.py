@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 
 from recsys_spark.errors import DataError
@@ -43,9 +43,7 @@ def cannot_read(section: str, source: TableSource, error: Exception) -> DataErro
         return DataError(f"{section}.where", expected="a condition that every row can answer", found=found, hint=hint)
     for mark, (expected, hint) in _MEANINGS.items():
         if mark in text:
-            return DataError(
-                f"{section}.path", expected=expected, found=f"'{source.path}', which is not", hint=hint
-            )
+            return DataError(f"{section}.path", expected=expected, found=f"'{source.path}', which is not", hint=hint)
     causes = [line.removeprefix("Caused by: ") for line in text.splitlines() if line.startswith("Caused by: ")]
     found = (causes or text.strip().splitlines())[-1 if causes else 0].strip()[:200]
     return DataError(f"{section}.path", expected=f"{source.format} that can be read to its end", found=found)

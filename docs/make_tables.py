@@ -1,0 +1,69 @@
+"""Writes docs/tables.md from the declared schemas: `PYTHONPATH=. .venv/bin/python docs/make_tables.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recsys_spark.ingest.quality import DEFECTS, POLICIES
+from recsys_spark.schemas import TABLES, Column, IdKind, TableSchema
+
+INTRODUCTION = """\
+# The tables
+
+Written by `docs/make_tables.py` from `recsys_spark/schemas.py`; do not edit by hand.
+
+All tables lie under `output.path`. With `output.format: delta` each is a Delta table in a folder of its name (reader
+version 1, no deletion vectors: delta-rs, DuckDB and Polars read them). With `output.format: parquet` the tables of the
+visible run lie in `published/<run_id>/<table>/`, which `current.json` names and the symbolic link `current` points to;
+tables that keep several runs lie in `<table>/run_id=<run_id>/`.
+
+`top_n` changes in one commit (Delta) or one replaced pointer (Parquet), after all the others: a reader sees the lists of
+one complete run, and a reader who joins another table on `run_id` finds its rows there. `ratings` and `quarantine`,
+`items` and `users` may for a moment be ahead of `top_n`.
+
+*id* is the source's own type, `string` or `long`, pinned on the first night. A column that is not marked *nullable* never
+holds a null; that is checked whenever a table is written.
+
+Two runs are equal if their rows have the same user_id, variant, rank, item_id, score and outcome.
+"""
+
+OTHERS = """\
+## Beside the tables
+
+| place | what |
+| --- | --- |
+| `models/<model_id>/` | the artefact: `manifest.json` with the sha256 of every file, scorers as safetensors, the Keras networks as `.keras`; `published` is what made the lists, `evaluated` what the metrics are about |
+| `summaries/<run_id>.json` | the summary that the job printed as its last line |
+| `state/` | the vocabularies: which index each id has |
+| `_work/<stage>-<hash>/` | private files of a stage |
+"""
+
+
+def main() -> None:
+    """Write the page beside this file."""
+    parts = [INTRODUCTION, *(section(table) for table in TABLES), reasons(), OTHERS]
+    (Path(__file__).parent / "tables.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def section(table: TableSchema) -> str:
+    """One table: what it is for, its key, its columns."""
+    key = f" Key: {', '.join(table.key)}." if table.key else ""
+    rows = [f"| {c.name} | {type_of(c)} | {c.comment} |" for c in table.columns]
+    return "\n".join([f"## {table.name}", "", f"{table.comment}.{key}", "", "| column | type | meaning |", "| --- | --- | --- |", *rows, ""])
+
+
+def type_of(column: Column) -> str:
+    """The type as the page shows it."""
+    name = "id" if isinstance(column.type, IdKind) else str(column.type)
+    return f"{name}, nullable" if column.nullable else name
+
+
+def reasons() -> str:
+    """The reasons of the quarantine."""
+    rows = [f"| {reason} | defect | {why} |" for reason, why in DEFECTS.items()]
+    rows += [f"| {reason} | policy | {why} |" for reason, why in POLICIES.items()]
+    return "\n".join(["### Reasons", "", "| reason | class | meaning |", "| --- | --- | --- |", *rows, ""])
+
+
+if __name__ == "__main__":
+    main()

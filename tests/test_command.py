@@ -1,0 +1,172 @@
+"""The command line: what a careless user sees, and that the summary always comes last."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recsys_spark.command import main
+from tests.conftest import PROJECT
+
+Run = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def dry_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs `nightly --dry-run`; gives the exit code, the summary and what stood on stderr."""
+
+    def never(job: object) -> None:
+        raise AssertionError("a dry run must not start the job")
+
+    def run(*arguments: str) -> tuple[int, dict[str, Any], str]:
+        output = ["--set", f"output.path={tmp_path}/output"]
+        code = main("nightly", never, PROJECT, [*output, "--dry-run", *arguments])
+        printed = capsys.readouterr()
+        return code, json.loads(printed.out.splitlines()[-1]), printed.err
+
+    return run
+
+
+def ratings_file(tmp_path: Path, text: str, name: str = "ratings.csv") -> str:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    return f"source.path={path}"
+
+
+CSV = ("--set", "source.header=true", "--set", "source.separator=,")
+NAMES = ("--set", "source.columns={user: user_id, item: item_id, rating: rating, timestamp: null}")
+
+
+def test_a_dry_run_shows_settings_and_plan_and_touches_nothing(dry_run: Run, tmp_path: Path) -> None:
+    code, summary, errors = dry_run()
+
+    assert (code, summary["status"], summary["error"]) == (0, "dry_run", None)
+    assert "separator: '::'" in errors
+    assert "score all pairs" in errors
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_dry_run_needs_neither_spark_nor_keras(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from recsys_spark.command import main; "
+        f"main('nightly', None, Path('{PROJECT}'), ['--dry-run', '--set', 'output.path={tmp_path}/o']); "
+        "print([m for m in ('pyspark', 'tensorflow', 'keras', 'numba') if m in sys.modules])"
+    )
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_secrets_are_checked_and_never_shown(dry_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATINGS_PASSWORD", "hunter2")
+    code, summary, errors = dry_run("--set", "source.password=env:RATINGS_PASSWORD")
+    assert code == 0
+    assert "hunter2" not in errors + json.dumps(summary)
+    assert "env:RATINGS_PASSWORD" in errors
+
+    monkeypatch.delenv("RATINGS_PASSWORD")
+    code, summary, _ = dry_run("--set", "source.password=env:RATINGS_PASSWORD")
+    assert code == 2
+    assert "env:RATINGS_PASSWORD" in summary["error"]["message"]
+
+
+def test_a_wrong_path_is_named(dry_run: Run) -> None:
+    code, summary, _ = dry_run("--set", "source.path=no/such/ratings.csv")
+
+    assert (code, summary["status"]) == (2, "invalid")
+    assert "nothing at 'no/such/ratings.csv'" in summary["error"]["message"]
+
+
+def test_a_wrong_separator_is_suspected(dry_run: Run, tmp_path: Path) -> None:
+    path = ratings_file(tmp_path, "user_id;item_id;rating\n1;2;3\n")
+
+    code, summary, _ = dry_run(*CSV, *NAMES, "--set", path)
+
+    assert code == 2
+    assert "separator ','" in summary["error"]["message"]
+    assert "user_id;item_id;rating" in summary["error"]["message"]
+
+
+def test_an_empty_file_is_told(dry_run: Run, tmp_path: Path) -> None:
+    code, summary, _ = dry_run("--set", ratings_file(tmp_path, ""))
+
+    assert (code, summary["status"]) == (3, "data_failed")
+    assert "is empty" in summary["error"]["message"]
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_are(dry_run: Run, tmp_path: Path) -> None:
+    path = ratings_file(tmp_path, "user_id,book_id,rating\n1,2,3\n")
+
+    code, summary, _ = dry_run(*CSV, *NAMES, "--set", path)
+
+    assert code == 2
+    assert summary["error"]["message"].startswith("configuration: source.columns.item")
+    assert "user_id, book_id, rating" in summary["error"]["hint"]
+
+
+def test_a_misspelt_key_gets_the_nearest_one(dry_run: Run) -> None:
+    code, summary, errors = dry_run("--set", "scoring.topn=5")
+
+    assert code == 2
+    assert "scoring.top_n" in summary["error"]["hint"]
+    assert "scoring.top_n" in errors
+
+
+@pytest.mark.parametrize("place", ["/proc/recsys", "ratings.csv/output"])
+def test_an_output_that_cannot_be_written_is_told_before_anything_starts(
+    dry_run: Run, tmp_path: Path, place: str
+) -> None:
+    path = ratings_file(tmp_path, "1::2::3::4\n")
+    output = place if place.startswith("/") else f"{tmp_path}/{place}"
+
+    code, summary, _ = dry_run("--set", path, "--set", f"output.path={output}")
+
+    assert code == 2
+    assert "output.path: expected a folder that can be written" in summary["error"]["message"]
+
+
+def test_all_problems_with_inputs_and_output_come_at_once(dry_run: Run) -> None:
+    code, summary, _ = dry_run("--set", "source.path=none.csv", "--set", "output.path=/proc/recsys")
+
+    assert code == 2
+    assert "source.path" in summary["error"]["message"]
+    assert "output.path" in summary["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--nonsense",), ("--as-of", "yesterday"), ("--from", "train"), ("--config",), ("positional",)],
+    ids=lambda a: a[0],
+)
+def test_a_wrong_command_line_ends_with_a_summary_like_any_error(dry_run: Run, arguments: tuple[str, ...]) -> None:
+    code, summary, _ = dry_run(*arguments)
+
+    assert (code, summary["status"], summary["error"]["code"]) == (2, "invalid", "config")
+
+
+def test_the_business_date_is_that_of_the_command_line(dry_run: Run) -> None:
+    assert dry_run("--as-of", "2026-01-31")[1]["as_of"] == "2026-01-31"
+
+
+def test_an_error_nobody_expected_has_a_message_and_exit_code_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the disk is on fire")
+
+    monkeypatch.setattr("recsys_spark.command.check_reachable", broken)
+
+    code = main("nightly", broken, PROJECT, ["--set", f"output.path={tmp_path}/o"])
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    assert (code, summary["status"], summary["error"]["code"]) == (1, "failed", "unexpected")
+    assert summary["error"]["message"] == "RuntimeError: the disk is on fire"
+    assert json.loads((tmp_path / "o" / "summaries" / f"{summary['run_id']}.json").read_text()) == summary
