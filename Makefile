@@ -1,7 +1,7 @@
 # `make test` is everything that CI checks; it sets up the environment it needs. RECSYS_PYTHON takes an existing one.
 RECSYS_PYTHON ?= .venv/bin/python
 PYTHON := $(RECSYS_PYTHON)
-SOURCES := recsys_spark jobs tests $(wildcard benchmarks)
+SOURCES := recsys_spark jobs tests docs $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -1,10 +1,10 @@
-"""Vocabularies of millions of users on a small driver: seconds of each step, peak memory, and proof that they are right.
+"""Vocabularies of millions of users on a small driver: seconds, peak memory, and proof that the indices are right.
 
     ./.venv/bin/python benchmarks/vocabularies.py [--users 5000000]
 
-Two nights with made-up ratings, two for each user, over 100,000 items. The second night brings 10 % new users and items.
-The driver may collect 16 MiB in all, far less than the ids take. On `local[...]` the executors live in the driver's JVM,
-so its peak holds their sorting, too. The last line is one JSON object.
+Two nights with made-up ratings, two for each user, over 100,000 items. The second night brings 10 % new users and
+items. The driver may collect 16 MiB in all, far less than the ids take. On `local[...]` the executors live in the
+driver's JVM, so its peak holds their sorting, too. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -34,6 +33,7 @@ from recsys_spark.ingest.tables import in_training_order
 from recsys_spark.session import build_session
 from recsys_spark.storage import Folder
 
+PROJECT = Path(__file__).resolve().parents[1]
 ITEMS = 100_000
 NEW_SHARE = 0.1
 RATINGS_PER_USER = 2
@@ -50,13 +50,13 @@ def timed(step: str) -> Iterator[None]:
     print(f"{step}: {seconds[step]} s", file=sys.stderr)
 
 
-def start(folder: Path, cores: int) -> SparkSession:
+def start(cores: int) -> SparkSession:
     """A session whose driver is small."""
+    logging = f"-Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties"
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ["PYSPARK_SUBMIT_ARGS"] = (
         f"--master local[{cores}] --driver-memory 2g --conf spark.driver.maxResultSize=16m "
-        f"--conf spark.ui.enabled=false --conf spark.local.dir={folder} "
-        f"--conf spark.driver.extraJavaOptions=-Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties pyspark-shell"
+        f"--conf spark.ui.enabled=false --conf spark.driver.extraJavaOptions={logging} pyspark-shell"
     )
     return build_session("benchmark of vocabularies", delta=False)
 
@@ -113,7 +113,7 @@ def main() -> None:
     options = parser.parse_args()
     sizes = [(options.users, ITEMS), (round(options.users * (1 + NEW_SHARE)), round(ITEMS * (1 + NEW_SHARE)))]
     with tempfile.TemporaryDirectory() as place:
-        spark = start(Path(place), options.cores)
+        spark = start(options.cores)
         folder, state = Folder(place), Folder(place) / "state"
         known = Vocabularies(users=Vocabulary("string"), items=Vocabulary("long"))
         nights = []

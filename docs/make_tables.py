@@ -17,12 +17,12 @@ version 1, no deletion vectors: delta-rs, DuckDB and Polars read them). With `ou
 visible run lie in `published/<run_id>/<table>/`, which `current.json` names and the symbolic link `current` points to;
 tables that keep several runs lie in `<table>/run_id=<run_id>/`.
 
-`top_n` changes in one commit (Delta) or one replaced pointer (Parquet), after all the others: a reader sees the lists of
-one complete run, and a reader who joins another table on `run_id` finds its rows there. `ratings` and `quarantine`,
+`top_n` changes in one commit (Delta) or one replaced pointer (Parquet), after all the others: a reader sees the lists
+of one complete run, and a reader who joins another table on `run_id` finds its rows there. `ratings` and `quarantine`,
 `items` and `users` may for a moment be ahead of `top_n`.
 
-*id* is the source's own type, `string` or `long`, pinned on the first night. A column that is not marked *nullable* never
-holds a null; that is checked whenever a table is written.
+*id* is the source's own type, `string` or `long`, pinned on the first night. A column that is not marked *nullable*
+never holds a null; that is checked whenever a table is written.
 
 Two runs are equal if their rows have the same user_id, variant, rank, item_id, score and outcome.
 """
@@ -32,7 +32,7 @@ OTHERS = """\
 
 | place | what |
 | --- | --- |
-| `models/<model_id>/` | the artefact: `manifest.json` with the sha256 of every file, scorers as safetensors, the Keras networks as `.keras`; `published` is what made the lists, `evaluated` what the metrics are about |
+| `models/<model_id>/` | the artefact: `published` made the lists, the metrics are about `evaluated` |
 | `summaries/<run_id>.json` | the summary that the job printed as its last line |
 | `state/` | the vocabularies: which index each id has |
 | `_work/<stage>-<hash>/` | private files of a stage |
@@ -49,7 +49,8 @@ def section(table: TableSchema) -> str:
     """One table: what it is for, its key, its columns."""
     key = f" Key: {', '.join(table.key)}." if table.key else ""
     rows = [f"| {c.name} | {type_of(c)} | {c.comment} |" for c in table.columns]
-    return "\n".join([f"## {table.name}", "", f"{table.comment}.{key}", "", "| column | type | meaning |", "| --- | --- | --- |", *rows, ""])
+    head = [f"## {table.name}", "", f"{table.comment}.{key}", "", "| column | type | meaning |", "| --- | --- | --- |"]
+    return "\n".join([*head, *rows, ""])
 
 
 def type_of(column: Column) -> str:

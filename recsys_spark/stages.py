@@ -24,9 +24,9 @@ from recsys_spark.evaluation.rows import metric_rows, nested
 from recsys_spark.ingest import night
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.ingest.ingested import RECORD, Ingested, stored_ids
+from recsys_spark.ingest.location import fingerprint
 from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
-from recsys_spark.ingest.location import fingerprint
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.audit import audit_lists
 from recsys_spark.publishing.ledger import ledger_row

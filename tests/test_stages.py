@@ -106,7 +106,7 @@ def test_three_nights_and_two_bad_ones(job: JobMaker, monkeypatch: pytest.Monkey
     lists = read(first, "top_n")
 
     with pytest.raises(DataError, match="malformed_row"):
-        stages.nightly(job(checkerboard() + "x::y\n" * 50))
+        stages.nightly(job("x::y\n" + checkerboard() + "x::y\n" * 50))
     pd.testing.assert_frame_equal(read(first, "top_n"), lists)
 
     # a kernel that forgets the seen items is the defect that matters most

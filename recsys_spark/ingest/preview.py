@@ -5,7 +5,6 @@ Only local files are looked at; for remote ones the job itself finds out.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import itertools
 import zlib
@@ -16,11 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys_spark.errors import ConfigError, DataError, RecsysError
-from recsys_spark.ingest.settings import ColumnRef, TableSource
+from recsys_spark.ingest.lines import LINES, split, usual_width
 from recsys_spark.ingest.location import local_files, resolved
-
-LINES = 20
-"""Lines of delimited text that are looked at."""
+from recsys_spark.ingest.settings import ColumnRef, TableSource
 
 FILES = 20
 """Parquet files whose columns are looked at."""
@@ -98,8 +95,9 @@ def _text_columns(source: TableSource, files: list[Path], section: str) -> list[
             return None
         lines = first_lines(file, source.encoding, section)
         if lines:
-            fields = split(lines[0], source)
-            return named_as_by_spark(fields) if source.header else [f"_c{i}" for i in range(len(fields))]
+            if source.header:
+                return named_as_by_spark(split(lines[0], source))
+            return [f"_c{i}" for i in range(usual_width(lines, source))]
     raise DataError(f"{section}.path", expected="at least one line", found=f"'{source.path}' is empty")
 
 
@@ -120,13 +118,6 @@ def first_lines(file: Path, encoding: str, section: str) -> list[str]:
         found = f"{file.name}: {error.reason} at byte {error.start}"
         hint = f"set {section}.encoding, for example ISO-8859-1"
         raise DataError(f"{section}.path", expected=f"text in {encoding}", found=found, hint=hint) from None
-
-
-def split(line: str, source: TableSource) -> list[str]:
-    """A line's fields, by the separator and quotation mark of the settings."""
-    if len(source.separator) > 1 or not source.quote:
-        return [field.strip(source.quote or None) for field in line.split(source.separator)]
-    return next(csv.reader([line], delimiter=source.separator, quotechar=source.quote))
 
 
 def named_as_by_spark(header: list[str]) -> list[str]:

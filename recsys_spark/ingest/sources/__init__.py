@@ -16,10 +16,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, FloatType
 
 from recsys_spark.errors import ConfigError, DataError
+from recsys_spark.ingest.location import resolved
 from recsys_spark.ingest.settings import ColumnRef, TableSource
 from recsys_spark.ingest.sources import delimited, delta, parquet
 from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
-from recsys_spark.ingest.location import resolved
 
 Reader = Callable[[SparkSession, TableSource, str], DataFrame]
 

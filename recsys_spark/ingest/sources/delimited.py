@@ -7,15 +7,16 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from recsys_spark.errors import DataError
+from recsys_spark.ingest.lines import LINES, usual_width
 from recsys_spark.ingest.settings import TableSource
 
 
 def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
     """Every line as text columns; a line with another number of columns is `_malformed`.
 
-    Without a header the columns are `_c0`, `_c1`, ..., as many as the first line has. With one, every file must have
-    the same header; a column without a name is called `_c` and its position, and names that stand there twice get
-    their position appended. Blank lines are no rows.
+    Without a header the columns are `_c0`, `_c1`, ..., as many as most of the first lines have. With one, every file
+    must have the same header; a column without a name is called `_c` and its position, and names that stand there
+    twice get their position appended. Blank lines are no rows.
     """
     options = {
         "sep": source.separator,
@@ -30,7 +31,7 @@ def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
         "columnPruning": "false",
     }
     first = spark.read.options(**options).csv(path)
-    names = first.columns
+    names = first.columns if source.header or source.multiline else _by_position(spark, source, path, first.columns)
     if not names:
         raise DataError(str(source.path), expected="at least one line", found="an empty file")
     renamed = source.header and _may_be_renamed(names)
@@ -40,6 +41,14 @@ def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
     # Spark compares each file's header with the names, but not with those that it has made up itself
     rows = spark.read.options(**options, enforceSchema=str(renamed).lower()).schema(schema).csv(path)
     return rows.withColumn("_origin", F.col("_metadata.file_path"))
+
+
+def _by_position(spark: SparkSession, source: TableSource, path: str, of_first_line: list[str]) -> list[str]:
+    """Names by position for the width that most of the first lines have: Spark itself looks at the first one only."""
+    if source.encoding.startswith(("UTF-16", "UTF-32")):
+        return of_first_line  # the text reader below knows UTF-8 and its relatives only
+    lines = [row["value"] for row in spark.read.text(path).head(LINES) if row["value"].strip()]
+    return [f"_c{i}" for i in range(usual_width(lines, source))] if lines else of_first_line
 
 
 def _may_be_renamed(names: list[str]) -> bool:
