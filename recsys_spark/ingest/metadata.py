@@ -23,7 +23,7 @@ def read_metadata(spark: SparkSession, source: MetadataSource, side: Literal["it
 
     Returns:
         `id` text (never blank), `title` text or null, `attributes` map<string, string>. Where an id stands in several
-        rows, the row that sorts first counts.
+        rows, the row that sorts last counts (one with a title before one without).
     """
     section = f"{side}s"
     table = open_table(spark, source, section)
@@ -35,7 +35,7 @@ def read_metadata(spark: SparkSession, source: MetadataSource, side: Literal["it
         *(columns[name].alias(f"attribute_{name}") for name in kept),
     )
     fields = F.struct("title", *(f"attribute_{name}" for name in kept))
-    one_each = chosen.where(is_id("id", "string")).groupBy("id").agg(F.min(fields).alias("row"))
+    one_each = chosen.where(is_id("id", "string")).groupBy("id").agg(F.max(fields).alias("row"))
     entries = [x for name in kept for x in (F.lit(name), F.col(f"row.attribute_{name}"))]
     attributes = F.create_map(*entries) if entries else F.create_map().cast("map<string,string>")
     return one_each.select("id", F.col("row.title").alias("title"), attributes.alias("attributes"))

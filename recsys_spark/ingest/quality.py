@@ -42,6 +42,8 @@ _PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,18})\z"
 # Spark also takes a time without a date, for that time today
 _BEGINS_WITH_DATE = r"^ *[0-9]{4}-"
 
+_NUMBER = r"^(?i)[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf(inity)?)$"
+
 
 def check_rows(ratings: DataFrame, quality: QualitySettings) -> DataFrame:
     """Add to each row what can be said of it alone.
@@ -53,7 +55,8 @@ def check_rows(ratings: DataFrame, quality: QualitySettings) -> DataFrame:
     Returns:
         The same rows with `rating` (double), `timestamp` and `reason` (null: nothing wrong so far).
     """
-    rating = F.col("rating_text").try_cast("double")
+    # without the pattern Spark takes 5d and 0x1p3 for numbers, too
+    rating = F.when(F.trim("rating_text").rlike(_NUMBER), F.col("rating_text").try_cast("double"))
     seconds = F.col("timestamp_text").try_cast("double")
     # the years 5 to 8900: beyond them `timestamp_seconds` overflows and would end the job, or readers do
     since_1970 = F.when(seconds.between(-6.2e10, 2.2e11), F.timestamp_seconds(seconds))

@@ -131,6 +131,18 @@ def test_malformed_lines_are_found_whichever_columns_are_read(spark: SparkSessio
     assert [row["_malformed"] for row in rows] == [None, "one,too,many,4"]
 
 
+@pytest.mark.parametrize("broken", ["too::few", "one::too::many::4", "a title, perhaps"])
+def test_without_a_header_a_broken_first_line_is_malformed_and_the_others_are_not(
+    spark: SparkSession, tmp_path: Path, broken: str
+) -> None:
+    file = stored(tmp_path / "ratings.dat", f"{broken}\nann::1::4\nbob::2::3\n")
+
+    rows = opened(spark, file, separator="::", header=False).collect()
+
+    assert [row["_malformed"] for row in rows] == [broken, None, None]
+    assert [tuple(row)[:3] for row in rows[1:]] == [("ann", "1", "4"), ("bob", "2", "3")]
+
+
 def test_several_files_with_the_same_header_are_one_table(spark: SparkSession, tmp_path: Path) -> None:
     stored(tmp_path / "a.csv", HEADER + "ann,1,4\n")
     stored(tmp_path / "b.csv", HEADER + "bob,2,3\n")

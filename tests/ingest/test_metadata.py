@@ -54,7 +54,7 @@ def test_only_the_id_is_needed(spark: SparkSession, books: Path) -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_several_rows_of_an_id_the_one_that_sorts_first_counts(
+def test_of_several_rows_of_an_id_the_one_that_sorts_last_counts_so_a_title_wins(
     spark: SparkSession, tmp_path: Path, order: int
 ) -> None:
     rows = ["7,Emma,1816", "7,Emma,1815", "7,Zadig,1747", "8,,1", "8,A,2"]
@@ -63,7 +63,7 @@ def test_of_several_rows_of_an_id_the_one_that_sorts_first_counts(
 
     found = read(spark, file, columns={"item": "id", "title": "name", "year": "year"})
 
-    assert found == {"7": ("Emma", {"year": "1815"}), "8": (None, {"year": "1"})}
+    assert found == {"7": ("Zadig", {"year": "1747"}), "8": ("A", {"year": "2"})}
 
 
 def test_users_have_attributes_and_no_title(spark: SparkSession, tmp_path: Path) -> None:

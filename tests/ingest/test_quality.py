@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import datetime
 from typing import Literal
@@ -221,6 +222,17 @@ def test_the_mean_stands_under_the_newest_time(spark: SparkSession) -> None:
 
     kept = found.where("reason IS NULL").select("rating", F.unix_timestamp("timestamp")).collect()
     assert [tuple(row) for row in kept] == [(3.0, 300)]
+
+
+def test_the_mean_is_the_same_to_the_last_bit_whatever_the_order(spark: SparkSession) -> None:
+    ratings = ("1.1", "1.2", "1.3")  # in other orders their sum ends in other bits
+    orders = list(itertools.permutations(ratings))
+    rows = [("ann", str(i), rating, str(t)) for i, order in enumerate(orders) for t, rating in enumerate(order)]
+
+    found = judged(as_read(spark, rows), RULES.model_copy(update={"duplicates": "mean"}))
+
+    kept = [row["rating"] for row in found.where("reason IS NULL").collect()]
+    assert kept == [(1.1 + 1.2 + 1.3) / 3] * len(orders)
 
 
 def test_users_and_items_below_the_minimum_are_left_out_items_first(spark: SparkSession) -> None:

@@ -25,12 +25,12 @@ few_jobs = settings(
 """Each example is a table of its own and costs several Spark jobs; the tables are large instead."""
 
 dirt = st.sampled_from([None, "", " ", "NaN", "-1", "007", "1e400", "9", "x", "2024-01-01", "\u00e9", '"', ",", "7"])
-few_ids = st.integers(0, 12).map(str)
+few_ids = st.integers(0, 6).map(str)
 dirty_rows = st.lists(
     st.tuples(
         few_ids | dirt,
         few_ids | dirt,
-        st.integers(0, 10).map(lambda halves: str(halves / 2)) | dirt,
+        st.integers(0, 50).map(lambda tenths: str(tenths / 10)) | dirt,
         st.none() | st.integers(0, 5).map(str) | dirt,
         st.none() | st.none() | st.none() | st.just("a,line"),
     ),

@@ -30,25 +30,23 @@ def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
         # a pruned parser no longer sees that a line has too many columns
         "columnPruning": "false",
     }
-    first = spark.read.options(**options).csv(path)
-    names = first.columns if source.header or source.multiline else _by_position(spark, source, path, first.columns)
+    by_name = source.header or source.multiline
+    names = spark.read.options(**options).csv(path).columns if by_name else _by_position(spark, source, path)
     if not names:
         raise DataError(str(source.path), expected="at least one line", found="an empty file")
     renamed = source.header and _may_be_renamed(names)
     if renamed:
-        _require_same_names(spark, source, options, first)
+        _require_same_names(spark, source, options, path)
     schema = StructType([StructField(name, StringType()) for name in (*names, "_malformed")])
     # Spark compares each file's header with the names, but not with those that it has made up itself
     rows = spark.read.options(**options, enforceSchema=str(renamed).lower()).schema(schema).csv(path)
     return rows.withColumn("_origin", F.col("_metadata.file_path"))
 
 
-def _by_position(spark: SparkSession, source: TableSource, path: str, of_first_line: list[str]) -> list[str]:
+def _by_position(spark: SparkSession, source: TableSource, path: str) -> list[str]:
     """Names by position for the width that most of the first lines have: Spark itself looks at the first one only."""
-    if source.encoding.startswith(("UTF-16", "UTF-32")):
-        return of_first_line  # the text reader below knows UTF-8 and its relatives only
     lines = [row["value"] for row in spark.read.text(path).head(LINES) if row["value"].strip()]
-    return [f"_c{i}" for i in range(usual_width(lines, source))] if lines else of_first_line
+    return [f"_c{i}" for i in range(usual_width(lines, source))] if lines else []
 
 
 def _may_be_renamed(names: list[str]) -> bool:
@@ -57,7 +55,8 @@ def _may_be_renamed(names: list[str]) -> bool:
     return len(bases) < len(names) or any(name == f"_c{i}" for i, name in enumerate(names))
 
 
-def _require_same_names(spark: SparkSession, source: TableSource, options: dict[str, str], first: DataFrame) -> None:
+def _require_same_names(spark: SparkSession, source: TableSource, options: dict[str, str], path: str) -> None:
+    first = spark.read.options(**options).csv(path)
     files = sorted(first.inputFiles())
     for file in files if len(files) > 1 else ():
         names = spark.read.options(**options).csv(file).columns
