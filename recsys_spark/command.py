@@ -24,6 +24,7 @@ from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
+from recsys_spark.streams import separate_stderr
 
 if TYPE_CHECKING:
     from recsys_spark.stages import Job
@@ -58,6 +59,7 @@ def main(name: str, job: Callable[[Job], None], home: Path, arguments: Sequence[
         The exit code: 0 published, done or dry run; 2 wrong usage or configuration; 3 the data or the audit failed;
         4 another run holds the output; 1 anything else.
     """
+    separate_stderr()
     summary, progress, run = Summary(), Progress(), None
     code = 0
     try:

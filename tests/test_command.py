@@ -91,7 +91,7 @@ def test_a_wrong_separator_is_suspected(dry_run: Run, tmp_path: Path) -> None:
     code, summary, _ = dry_run(*CSV, *NAMES, "--set", path)
 
     assert code == 2
-    assert "separator ','" in summary["error"]["message"]
+    assert "source.separator" in summary["error"]["message"]
     assert "user_id;item_id;rating" in summary["error"]["message"]
 
 

@@ -52,20 +52,25 @@ def input_problems(source: TableSource, columns: Mapping[str, ColumnRef | None],
         found = f"{error.strerror or error} ({files[0].name})"
         yield ConfigError(f"{section}.path", expected="a file that can be read", found=found)
         return
-    for role, ref in columns.items():
-        if ref is None or names is None or (ref in names if isinstance(ref, str) else ref < len(names)):
-            continue
-        yield _missing_column(source, f"{section}.columns.{role}", ref, names)
+    missing = {
+        role: ref
+        for role, ref in columns.items()
+        if ref is not None and names is not None and not (ref in names if isinstance(ref, str) else ref < len(names))
+    }
+    if names is not None and len(names) == 1 and len(missing) > 1 and source.format == "csv":
+        first = first_lines(files[0], source.encoding, section)[0][:60]
+        hint = "columns are missing because no line is split; is the separator another?"
+        found = f"{source.separator!r}, which does not stand in {first!r}"
+        yield ConfigError(f"{section}.separator", expected="what stands between two columns", found=found, hint=hint)
+        return
+    for role, ref in missing.items():
+        yield _missing_column(source, f"{section}.columns.{role}", ref, names or [])
 
 
 def _missing_column(source: TableSource, key: str, ref: ColumnRef, names: list[str]) -> ConfigError:
     expected = "a column of the source" if isinstance(ref, str) else f"a position from 0 to {len(names) - 1}"
     hint = f"the source has: {', '.join(names[:30])}"
-    if len(names) == 1 and source.format == "csv":
-        hint = (
-            f"with the separator {source.separator!r} the first line is one column: {names[0][:60]!r}; is it another?"
-        )
-    elif isinstance(ref, str) and not source.header and source.format == "csv":
+    if isinstance(ref, str) and not source.header and source.format == "csv":
         hint = "without a header columns are given by position, from 0"
     return ConfigError(key, expected=expected, found=repr(ref), hint=hint)
 

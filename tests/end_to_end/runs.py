@@ -24,6 +24,7 @@ class Finished:
 
     code: int
     summary: dict[str, Any]
+    lines: list[str]
     errors: str
     output: Path
 
@@ -49,7 +50,7 @@ def submit(*arguments: str, cwd: Path, output: Path) -> Finished:
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400, check=False)
     lines = done.stdout.splitlines()
     assert lines, f"nothing on stdout; stderr ends with:\n{done.stderr[-3000:]}"
-    return Finished(done.returncode, json.loads(lines[-1]), done.stderr, output)
+    return Finished(done.returncode, json.loads(lines[-1]), lines, done.stderr, output)
 
 
 def published(run: Finished) -> Finished:

@@ -27,6 +27,12 @@ def test_the_last_line_on_stdout_is_the_summary_and_a_file_holds_the_same(sample
     assert set(sample.summary["tables"]) == {table.name for table in TABLES} | {"models"}
 
 
+def test_nothing_but_the_summary_stands_on_stdout_and_progress_on_stderr(sample: Finished) -> None:
+    assert len(sample.lines) == 1
+    assert "pairs scored" in sample.errors
+    assert "rows/s" in sample.errors
+
+
 def test_every_row_read_is_accepted_or_quarantined(sample: Finished, sample_file: Path) -> None:
     counts = sample.summary["counts"]
 
