@@ -512,6 +512,11 @@ run_on_spark() {
     [[ -z $jars ]] || options+=(--jars "$jars")
     [[ -z $packages ]] || options+=(--packages "$packages")
     options+=(--py-files "$(joined "$package" "$py_files")")
+    if [[ -f /dev/stderr && -d /proc/self/fd ]]; then
+        # The driver opens the JVM's stderr once more (recsys_spark/streams.py); in a plain file two writers with an
+        # offset each would overwrite each other, in a pipe they cannot.
+        exec 2> >(trap '' HUP INT TERM && exec cat >&2)
+    fi
     exec "$submit" "${options[@]}" ${spark_options[@]+"${spark_options[@]}"} \
         "$project/jobs/$job.py" ${job_options[@]+"${job_options[@]}"}
 }

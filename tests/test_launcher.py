@@ -570,3 +570,21 @@ def write_wheel(folder: Path, distribution: str, source: str) -> None:
     with zipfile.ZipFile(folder / f"{distribution}-2.0-py3-none-any.whl", "w") as wheel:
         for name, text in {**files, f"{information}/RECORD": record}.items():
             wheel.writestr(name, text)
+
+
+def test_a_log_file_holds_what_stood_on_stderr_in_its_order(project: Project, tmp_path: Path) -> None:
+    executable(project.folder / "spark-submit-stub", "#!/bin/sh\necho from-spark >&2\necho '{}'\n")
+    log = tmp_path / "log"
+    with log.open("w") as stderr:
+        done = subprocess.run(
+            f"echo before >&2; {str(project.folder / 'spark-submit.sh')!r} nightly; echo after >&2; sleep 0.5",
+            shell=True,
+            env=dict(project.environment),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            check=True,
+        )
+
+    assert done.stdout == "{}\n"
+    assert sorted(log.read_text().split()) == ["after", "before", "from-spark"]
