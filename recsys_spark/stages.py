@@ -8,7 +8,7 @@ A stage keeps its private files in `_work/<stage>-<hash of its inputs>/`, whose 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,6 +62,11 @@ class Job:
     run: Run
     summary: Summary
     progress: Progress
+    fingerprint: str | None = field(init=False)
+    """Of the inputs, taken once: a source that changes while the job runs must not send its stages apart."""
+
+    def __post_init__(self) -> None:
+        self.fingerprint = _source_fingerprint(self.settings)
 
 
 def nightly(job: Job) -> None:
@@ -100,6 +105,7 @@ def ingest(job: Job) -> Ingested:
             raise DataError(
                 "ratings", expected="at least one accepted rating", found=f"none of {ratings_read:,} ({reasons})"
             )
+        vocabularies.save(job.run.state)
         others_seen = any(reason not in NOT_SEEN for reason in reasons)
         night.describe_and_store(
             job.spark, classified, vocabularies, metadata, inputs, job.run, folder, others_seen=others_seen
@@ -108,7 +114,7 @@ def ingest(job: Job) -> Ingested:
         job.progress.say(
             f"{ratings_read:,} ratings read, {counts['ratings_accepted']:,} accepted, quarantined: {reasons or 'none'}"
         )
-        done = Ingested(folder, _source_fingerprint(job.settings), vocabularies, counts, reasons)
+        done = Ingested(folder, job.fingerprint, vocabularies, counts, reasons)
         done.save()
         for scratch in ("checked", "classified", "new_users", "new_items"):
             (folder / scratch).delete()
@@ -311,8 +317,10 @@ def _source_fingerprint(settings: Settings) -> str | None:
 def _folder(job: Job, stage: str) -> Folder:
     """The private folder of a stage, by the hash of all that it depends on."""
     tree = config.as_tree(job.settings)
-    sections = ["source", "items", "users", "quality", "split"]
+    inputs = [tree[section] for section in ("source", "items", "users", "quality", "split")]
     if stage != "ingest":
-        sections += ["model", "training"]
-    sections += {"evaluate": ["evaluation"], "score": ["scoring"]}.get(stage, [])
-    return job.run.work(stage, input_key(_source_fingerprint(job.settings), *(tree[s] for s in sections)))
+        # the baselines are fitted beside the model
+        inputs += [tree["model"], tree["training"], tree["evaluation"]["baseline_damping"]]
+    if stage in ("evaluate", "score"):
+        inputs.append(tree["evaluation" if stage == "evaluate" else "scoring"])
+    return job.run.work(stage, input_key(job.fingerprint, *inputs))

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from recsys_spark import config, stages
 from recsys_spark.errors import AuditError, DataError
+from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
@@ -108,6 +109,11 @@ def test_three_nights_and_two_bad_ones(job: JobMaker, monkeypatch: pytest.Monkey
     with pytest.raises(DataError, match="malformed_row"):
         stages.nightly(job("x::y\n" + checkerboard() + "x::y\n" * 50))
     pd.testing.assert_frame_equal(read(first, "top_n"), lists)
+
+    indices_before = Vocabularies.load(first.run.state)
+    with pytest.raises(DataError, match="rating_unparsable"):
+        stages.nightly(job(checkerboard() + "".join(f"{u}::{u}::good::1\n" for u in range(500, 550))))
+    assert Vocabularies.load(first.run.state) == indices_before
 
     # a kernel that forgets the seen items is the defect that matters most
     plan = stages._plan

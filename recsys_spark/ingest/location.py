@@ -33,10 +33,15 @@ def local_files(path: str) -> list[Path] | None:
 
 
 def fingerprint(path: str) -> str | None:
-    """A hash of the names, sizes and times of change of the files behind a local path; none for a remote one."""
+    """A hash of the names, sizes and times of change of the files behind a local path; none for a remote one.
+
+    Of a Delta table its newest commit counts, which alone says what the table holds.
+    """
     files = local_files(path)
     if files is None:
         return None
+    commits = sorted((Path(resolved(path)) / "_delta_log").glob("*.json"))
+    files = commits[-1:] or files
     facts = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 

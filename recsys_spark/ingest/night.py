@@ -142,7 +142,10 @@ def load_metadata(spark: SparkSession, inputs: NightInputs) -> Metadata:
 def extend_vocabularies(
     spark: SparkSession, seen: DataFrame, metadata: Metadata, ids: PinnedIds, run: Run, folder: Folder
 ) -> Vocabularies:
-    """Add every new id of the ratings and the metadata to the vocabularies, and save them."""
+    """Add every new id of the ratings and the metadata to the vocabularies.
+
+    They are not saved yet: the ids of a night whose data turns out to be bad must not stay for ever.
+    """
     known = Vocabularies.load(run.state) or Vocabularies(users=Vocabulary(ids.user), items=Vocabulary(ids.item))
 
     def extended(side: Literal["user", "item"], vocabulary: Vocabulary, described: DataFrame) -> Vocabulary:
@@ -153,9 +156,7 @@ def extend_vocabularies(
     users, items = side_by_side(
         lambda: extended("user", known.users, metadata.users), lambda: extended("item", known.items, metadata.items)
     )
-    vocabularies = Vocabularies(users=users, items=items)
-    vocabularies.save(run.state)
-    return vocabularies
+    return Vocabularies(users=users, items=items)
 
 
 def encode_and_store(

@@ -34,10 +34,8 @@ class ScoringSettings(Section):
     """Ids of the users who get a list; none: every user of the run."""
 
     fallback: Literal["damped_mean", "popularity"] = "damped_mean"
-    """Order of the items for users without a vector: by damped mean rating, or by number of ratings."""
-
-    fallback_damping: float = Field(10.0, ge=0)
-    """Ratings at the overall mean that are added to each item's own in its damped mean."""
+    """Order of the items for users without a vector: by damped mean rating (`evaluation.baseline_damping`), or by
+    number of ratings."""
 
     kernel: Annotated[str, NotYet()] = "auto"
     """Which scoring path to use."""

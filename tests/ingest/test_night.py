@@ -185,7 +185,7 @@ def test_a_night_keeps_its_books_and_leaves_every_table(spark: SparkSession, tmp
         "user_id_type": 1,
         "user_missing": 1,
     }
-    assert Vocabularies.load(run.state) == vocabularies
+    assert Vocabularies.load(run.state) is None  # saved once the whole ingest is known to be sound
     item_index = {row["id"]: row["index"] for row in vocabularies.items.read(spark, run.state).collect()}
     assert item_index == {6: 0, 7: 1, 8: 2, 9: 3, 10: 4, 99: 5}
     ratings = {(r["user_id"], r["item_id"]): r["rating"] for r in spark.read.parquet(str(work / "ratings")).collect()}
