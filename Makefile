@@ -25,8 +25,8 @@ types: setup  ## mypy --strict
 imports: setup  ## imports point downwards only
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
-unit: setup  ## the tests; `make unit ARGS="-m 'not slow'"` chooses
-	$(PYTHON) -m pytest $(ARGS)
+unit: setup  ## the tests; `make unit ARGS="-k audit"` chooses
+	$(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 format: setup  ## mend the layout, and what ruff can mend
 	$(PYTHON) -m ruff check --fix $(SOURCES)
