@@ -19,7 +19,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), os.enviro
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers, end-to-end tests go to one, all that need the shared session to another, files as wholes."""
+    """With several workers: end-to-end tests on one, all that need the shared session on another, files as wholes."""
     for item in items:
         if "end_to_end" in item.path.parts:
             group = "end to end"
