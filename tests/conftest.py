@@ -18,16 +18,6 @@ os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers: end-to-end tests on one, all that need the shared session on another, files as wholes."""
-    for item in items:
-        if "end_to_end" in item.path.parts:
-            group = "end to end"
-        else:
-            group = "shared session" if "spark" in getattr(item, "fixturenames", ()) else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A session on two cores that knows Delta, for every test that does not start its own."""
