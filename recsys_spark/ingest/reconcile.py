@@ -14,7 +14,7 @@ from recsys_spark.storage import Folder
 def reconcile(
     spark: SparkSession, folder: Folder, ratings_read: int, rules: QualitySettings
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Hold the books: every row read is accepted or quarantined.
+    """Hold the books: every row read is accepted or quarantined. The driver collects one row for each reason.
 
     Args:
         spark: the session.

@@ -15,7 +15,7 @@ from recsys_spark.errors import AuditError
 def audit_lists(
     lists: DataFrame, users: DataFrame, *, n_items: int, top_n: int, exclude_seen: bool, stage: str
 ) -> dict[str, int]:
-    """Check staged lists against the rules; count outcomes and rows on the way.
+    """Check staged lists against the rules; count outcomes and rows on the way. The driver collects one row.
 
     Args:
         lists: staged lists, one row for each user.
