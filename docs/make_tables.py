@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from recsys_spark.ingest.quality import DEFECTS, POLICIES
-from recsys_spark.schemas import TABLES, Column, IdKind, TableSchema
+from recsys_spark.schemas import ALL_TABLES, Column, IdKind, TableSchema
 
 INTRODUCTION = """\
 # The tables
@@ -34,6 +34,7 @@ OTHERS = """\
 | --- | --- |
 | `models/<model_id>/` | the artefact: `published` made the lists, the metrics are about `evaluated` |
 | `summaries/<run_id>.json` | the summary that the job printed as its last line |
+| `tuning/<study>/` | a search of settings: its journal, and `best.yaml`, the configuration that it found |
 | `state/` | the vocabularies: which index each id has |
 | `_work/<stage>-<hash>/` | private files of a stage |
 """
@@ -41,7 +42,7 @@ OTHERS = """\
 
 def main() -> None:
     """Write the page beside this file."""
-    parts = [INTRODUCTION, *(section(table) for table in TABLES), reasons(), OTHERS]
+    parts = [INTRODUCTION, *(section(table) for table in ALL_TABLES), reasons(), OTHERS]
     (Path(__file__).parent / "tables.md").write_text("\n".join(parts), encoding="utf-8")
 
 

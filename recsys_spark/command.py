@@ -25,6 +25,7 @@ from recsys_spark.run import Run
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from recsys_spark.streams import separate_stderr
+from recsys_spark.tuning.preview import check_search
 
 if TYPE_CHECKING:
     from recsys_spark.stages import Job
@@ -33,6 +34,7 @@ PLANS = {
     "nightly": "read and check; extend vocabularies; split; train, evaluate, refit; score all pairs; audit; publish",
     "ingest": "read and check ratings; extend vocabularies; split",
     "train": "train on the last ingest of these inputs; refit; store the artefact",
+    "tune": "ingest, if these inputs were not; search settings on the validation part; train the best on everything",
     "evaluate": "measure the last model of these inputs and settings beside the baselines",
     "score": "score all pairs with the last model of these inputs and settings; audit; publish",
 }
@@ -69,6 +71,8 @@ def main(name: str, job: Callable[[Job], None], home: Path, arguments: Sequence[
         run = Run.start(Folder(settings.output.path), given.as_of)
         summary.run_id, summary.as_of = run.run_id, run.as_of.isoformat()
         check_reachable(settings)
+        if name == "tune":
+            check_search(settings)
         if given.dry_run:
             _show_plan(name, settings)
             summary.status = "dry_run"
@@ -111,6 +115,11 @@ def _problems(settings: Settings) -> Iterator[RecsysError]:
     for section, source in (("items", settings.items), ("users", settings.users)):
         if source.path is not None:
             yield from input_problems(source, source.columns, section)
+        elif source.features.names:
+            used = ", ".join(source.features.names)
+            hint = f"--set {section}.path=... names the table that holds {used}"
+            expected = f"a path, as {section}.features uses its columns"
+            yield ConfigError(f"{section}.path", expected=expected, found="none", hint=hint)
     yield from output_problems(settings.output)
     for _, secret in config.secrets(settings):
         try:

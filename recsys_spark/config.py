@@ -122,7 +122,8 @@ def load(root: type[S], files: Sequence[Path], overrides: Sequence[str] = ()) ->
     tree: Tree = {}
     for file in files:
         try:
-            tree = merged(tree, read_yaml(file))
+            for part in with_extended(file):
+                tree = merged(tree, part)
         except ConfigError as error:
             problems.append(error)
     for override in overrides:
@@ -154,6 +155,26 @@ def read_yaml(file: Path) -> Tree:
     if not isinstance(tree, dict):
         raise ConfigError(str(file), expected=expected, found=f"a {type(tree).__name__}")
     return tree
+
+
+def with_extended(file: Path, *, below: tuple[Path, ...] = ()) -> list[Tree]:
+    """The mapping of a YAML file, after those that it `extends` (a path relative to its own folder), the lowest first.
+
+    Args:
+        file: with or without the key `extends`.
+        below: the files that have led here.
+
+    Raises:
+        ConfigError: a file cannot be read, or extends itself.
+    """
+    tree = read_yaml(file)
+    extended = tree.pop("extends", None)
+    if extended is None:
+        return [tree]
+    place = (file.parent / str(extended)).resolve()
+    if place in (file.resolve(), *below):
+        raise ConfigError(f"{file}: extends", expected="another file", found=f"'{extended}', which leads back here")
+    return [*with_extended(place, below=(*below, file.resolve())), tree]
 
 
 def parse_override(text: str) -> Tree:

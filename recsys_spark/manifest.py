@@ -48,6 +48,12 @@ class Description:
     target: dict[str, Any] = field(default_factory=dict)
     """How ratings were scaled for training; its inverse is already in the scorers."""
 
+    features: dict[str, Any] = field(default_factory=dict)
+    """For `user` and `item`, where they have any: how features became columns."""
+
+    samples: int = 0
+    """Samples of the posterior that the scorer `samples` holds side by side."""
+
     epochs: dict[str, int] = field(default_factory=dict)
     """Epochs of the fit of each role."""
 

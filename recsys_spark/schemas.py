@@ -191,17 +191,34 @@ METRICS = TableSchema(
     (
         RUN_ID,
         MODEL_ID,
-        Column("scorer", pa.string(), "main for the model, else the baseline: mean, item_mean, bias"),
+        Column("scorer", pa.string(), "main for the model, else the baseline: mean, item_mean, bias, als"),
         Column("strategy", pa.string(), "How the parts were made: split.strategy"),
         Column("protocol", pa.string(), "How it was measured: evaluation.protocol"),
-        Column("split", pa.string(), "train, validation or test"),
-        Column("segment", pa.string(), "Of users or items; null for all", nullable=True),
-        Column("epoch", pa.int32(), "Of the fit that chose the epochs; null for the finished model", nullable=True),
-        Column("metric", pa.string(), "mse, rmse, mae, n; loss for an epoch"),
+        Column("split", pa.string(), "train, validation or test; on validation, of scorers fitted on train alone"),
+        Column(
+            "segment",
+            pa.string(),
+            "rating=, user_ratings= or item_ratings= and a value or range (how many ratings the user or item has among "
+            "the rows of the fit); null for all rows",
+            nullable=True,
+        ),
+        Column(
+            "epoch",
+            pa.int32(),
+            "Of the fit that chose the epochs, or of the evaluated one if none did; null for the finished model",
+            nullable=True,
+        ),
+        Column(
+            "metric",
+            pa.string(),
+            "n; mse, rmse, mae; where the model clips these are of clipped predictions, the baselines' too, and "
+            "mse_unclipped, rmse_unclipped, mae_unclipped of unclipped ones; accuracy and mae_most_likely of a "
+            "classifier; mse_gain: the best baseline's mse minus the model's; loss and learning_rate of an epoch",
+        ),
         Column("k", pa.int32(), "Cut-off of a ranking metric", nullable=True),
-        Column("value", pa.float64(), "The figure; errors in rating units"),
-        Column("low", pa.float64(), "Lower end of its interval", nullable=True),
-        Column("high", pa.float64(), "Upper end of its interval", nullable=True),
+        Column("value", pa.float64(), "The figure; errors in rating units, loss in units of the target"),
+        Column("low", pa.float64(), "Lower end of its 95 % interval, by resampling users", nullable=True),
+        Column("high", pa.float64(), "Upper end of its 95 % interval, by resampling users", nullable=True),
     ),
 )
 
@@ -224,7 +241,32 @@ RUNS = TableSchema(
     ),
 )
 
+TRIALS = TableSchema(
+    "trials",
+    "What the job tune has tried, one partition for each of its last runs: all trials of the study that it searched",
+    ("run_id", "trial"),
+    (
+        RUN_ID,
+        Column(
+            "study", pa.string(), "Names the inputs, the settings and the search space; tuning/<study>/ is its folder"
+        ),
+        Column("trial", pa.int32(), "From 0, in the order in which they were drawn"),
+        Column("state", pa.string(), "complete, pruned (ended early, as it promised little) or failed"),
+        Column("metric", pa.string(), "mse or mae"),
+        Column("value", pa.float64(), "The error on the validation part; null if it failed", nullable=True),
+        Column("epochs", pa.int32(), "After which that error was measured; null if it failed", nullable=True),
+        Column("parameters", pa.map_(pa.string(), pa.string()), "The settings drawn, by key, as JSON"),
+        Column("message", pa.string(), "Why it failed, or which trial it repeats", nullable=True),
+        Column("seconds", pa.float64(), "Its time; null if its process ended first", nullable=True),
+        Column("started_at", TIME, "UTC"),
+    ),
+)
+
 TABLES = (TOP_N, TOP_N_HISTORY, USER_OUTCOMES, ITEMS, USERS, RATINGS, QUARANTINE, METRICS, RUNS)
+"""Those of every night."""
+
+ALL_TABLES = (*TABLES, TRIALS)
+"""Also those of jobs that run now and then."""
 
 
 def require_columns(table: str, expected: pa.Schema, found: Mapping[str, str], *, types: Mapping[str, str]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
+
+from pydantic import model_validator
 
 from recsys_spark.config import NotYet, Section
 from recsys_spark.evaluation.settings import EvaluationSettings
 from recsys_spark.ingest.settings import ItemsSource, QualitySettings, RatingsSource, SplitSettings, UsersSource
-from recsys_spark.models.settings import DotSettings, ModelSettings
+from recsys_spark.models.settings import DotSettings, ModelSettings, PosteriorMfSettings
 from recsys_spark.publishing.settings import OutputSettings, ReportSettings, RunSettings, Thresholds
 from recsys_spark.scoring.settings import ScoringSettings
 from recsys_spark.training.settings import TrainingSettings
+from recsys_spark.tuning.settings import TuneSettings
 
 
 class Settings(Section):
@@ -37,6 +40,9 @@ class Settings(Section):
     training: TrainingSettings = TrainingSettings()
     """How it is fitted."""
 
+    tune: TuneSettings = TuneSettings()
+    """What the job `tune` tries."""
+
     scoring: ScoringSettings = ScoringSettings()
     """What each user gets."""
 
@@ -54,3 +60,12 @@ class Settings(Section):
 
     run: RunSettings = RunSettings()
     """How the run behaves."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if isinstance(self.model, PosteriorMfSettings):
+            if self.training.epochs <= self.model.burn_in + 1:
+                raise ValueError(f"training.epochs above model.burn_in + 1 = {self.model.burn_in + 1} for posterior_mf")
+            if self.items.features.names or self.users.features.names:
+                raise ValueError("no items.features and no users.features for posterior_mf, which cannot use them")
+        return self

@@ -8,7 +8,7 @@ A stage keeps its private files in `_work/<stage>-<hash of its inputs>/`, whose 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,8 +18,9 @@ from pyspark.sql import functions as F
 
 from recsys_spark import artifact, config
 from recsys_spark.errors import DataError
-from recsys_spark.evaluation.baselines import RATING_BASELINES
-from recsys_spark.evaluation.rating import MAIN, VALIDATED, Metric, epoch_losses, honest, rating_errors
+from recsys_spark.evaluation.epochs import epoch_metrics
+from recsys_spark.evaluation.fits import measure
+from recsys_spark.evaluation.rating import MAIN, Metric
 from recsys_spark.evaluation.rows import metric_rows, nested
 from recsys_spark.ingest import night
 from recsys_spark.ingest.encoding import Vocabularies
@@ -27,6 +28,7 @@ from recsys_spark.ingest.ingested import RECORD, Ingested, stored_ids
 from recsys_spark.ingest.location import fingerprint
 from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
+from recsys_spark.known_features import KnownFeatures
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.audit import audit_lists
 from recsys_spark.publishing.ledger import ledger_row
@@ -43,10 +45,12 @@ from recsys_spark.schemas import (
     TABLES,
     TOP_N,
     TOP_N_HISTORY,
+    TRIALS,
     USER_OUTCOMES,
     USERS,
 )
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
+from recsys_spark.scoring.uncertainty import Samples
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
 from recsys_spark.storage import Folder
@@ -132,20 +136,23 @@ def train(job: Job) -> None:
     with job.progress.stage("train"):
         stored = ingested.folder / "ratings"
         rows = read_rows(stored.parquet_files(), stored.arrow[0])
-        size = {"n_users": ingested.vocabularies.users.size, "n_items": ingested.vocabularies.items.size}
+        known = KnownFeatures.of(job.settings, ingested)
         models = fit_all(
             job.settings.model,
             job.settings.training,
             rows,
-            **size,
+            sides_of=known.sides,
             rating_range=job.settings.quality.rating_range,
             watcher=ProgressBar(),
         )
-        artefact = night_artefact(models, rows, job.settings, ingested.vocabularies, ingested.fingerprint)
+        artefact = night_artefact(
+            models, rows, job.settings, ingested.vocabularies, known=known, fingerprint=ingested.fingerprint
+        )
         save_with_networks(str(job.run.models), artefact, models)
         counts = cold_in_test(rows)
         record = {
             "model_id": artefact.model_id,
+            "samples": models.published.n_samples,
             "epochs": models.epochs,
             "counts": counts,
             "history": [result._asdict() for result in models.history],
@@ -161,10 +168,9 @@ def evaluate(job: Job) -> None:
     ingested, trained = _ingested(job), _trained(job)
     with job.progress.stage("evaluate"):
         stored = artifact.load(str(job.run.models / trained["model_id"]), "evaluated")
-        scorers = {name: scorer for name, scorer in stored.items() if name in (MAIN, VALIDATED, *RATING_BASELINES)}
-        metrics = honest(rating_errors(ingested.read(job.spark, "ratings"), scorers))
-        losses = epoch_losses(trained["history"])
-        _folder(job, "evaluate").write_json(RECORD, [m._asdict() for m in (*metrics, *losses)])
+        errors = measure(ingested.read(job.spark, "ratings"), stored, job.settings.evaluation)
+        metrics = [*errors, *epoch_metrics(trained["history"])]
+        _folder(job, "evaluate").write_json(RECORD, [m._asdict() for m in metrics])
         job.summary.metrics = nested(metrics)
         _say_metrics(job)
     job.summary.model_id = trained["model_id"]
@@ -181,7 +187,7 @@ def score(job: Job) -> None:
     ingested, trained = _ingested(job), _trained(job)
     with job.progress.stage("score"):
         scorers = artifact.load(str(job.run.models / trained["model_id"]))
-        plan = _plan(job.settings, ingested, scorers)
+        plan = _plan(job.settings, ingested, scorers, n_samples=trained["samples"])
         users = _users_of_run(job, ingested)
         lists = score_all_pairs(users, plan, ingested.vocabularies.ids)
         lists.write.mode("overwrite").parquet(str(_folder(job, "score") / "lists"))
@@ -216,6 +222,35 @@ def publish(job: Job) -> None:
         _enter_ledger(job, ingested)
 
 
+def tune(job: Job) -> None:
+    """Search settings on the train and validation parts; publish the trials; train the best settings on everything."""
+    from recsys_spark.training.feed import read_rows
+    from recsys_spark.training.fit import SidesOf
+    from recsys_spark.training.progress_bar import ProgressBar
+    from recsys_spark.tuning.search import search, write_best
+    from recsys_spark.tuning.trials import trial_rows
+
+    ingested = _ingested(job) if (_folder(job, "ingest") / RECORD).exists() else ingest(job)
+    with job.progress.stage("tune"):
+        stored, folder = ingested.folder / "ratings", _study_folder(job)
+        rows = read_rows(stored.parquet_files(), stored.arrow[0])
+
+        def sides_for(settings: Settings) -> SidesOf:
+            return KnownFeatures.of(settings, ingested).sides
+
+        found = search(job.settings, rows, sides_for, folder=folder, say=job.progress.say, watcher=ProgressBar())
+        ids, run_id = ingested.vocabularies.ids, job.run.run_id
+        sink = SINKS[job.settings.output.format](job.spark, job.run.output, ids, run_id)
+        trials = trial_rows(job.spark, found, ids=ids, run_id=run_id, study=folder.path.name)
+        sink.add_run(TRIALS, trials, run_id=run_id, keep=job.settings.output.history)
+        job.summary.tables[TRIALS.name] = sink.location(TRIALS)
+        job.progress.say(f"the settings found: {write_best(folder, found)}")
+    best = replace(job, settings=found.settings)
+    best.fingerprint = job.fingerprint
+    train(best)
+    job.summary.tables["models"] = str(job.run.models / str(job.summary.model_id))
+
+
 def _publish_tables(job: Job, ingested: Ingested, model_id: str, lists: DataFrame) -> None:
     ids, run, keep = ingested.vocabularies.ids, job.run, job.settings.output.history
     sink = SINKS[job.settings.output.format](job.spark, run.output, ids, run.run_id)
@@ -240,26 +275,30 @@ def _enter_ledger(job: Job, ingested: Ingested) -> None:
     ids = ingested.vocabularies.ids
     job.summary.seconds = dict(job.progress.seconds)
     sink = SINKS[job.settings.output.format](job.spark, job.run.output, ids, job.run.run_id)
-    config_hash = config.digest(job.settings, leave_out=("run",))
+    config_hash = config.digest(job.settings, leave_out=("run", "tune"))
     row = ledger_row(
         job.spark, job.run, job.summary, ids=ids, fingerprint=ingested.fingerprint, config_hash=config_hash
     )
     sink.append(RUNS, row)
 
 
-def _plan(settings: Settings, ingested: Ingested, scorers: dict[str, Any]) -> ScoringPlan:
-    """Candidates are the eligible items with a training rating; all ids of items are held on the driver."""
+def _plan(settings: Settings, ingested: Ingested, scorers: dict[str, Any], *, n_samples: int) -> ScoringPlan:
+    """Candidates are the eligible items with a training rating, or with features if the model uses them.
+
+    All ids of items are held on the driver.
+    """
     item_ids, eligible = stored_ids(ingested.folder / "items", "item")
-    popularity = scorers["popularity"]
-    trained_items = popularity.item_bias > 0
+    popularity, known = scorers["popularity"], KnownFeatures.of(settings, ingested)
+    usable_items = (popularity.item_bias > 0) | known.usable("item")
     return ScoringPlan(
         scorer=scorers[MAIN],
         fallback=scorers["item_mean" if settings.scoring.fallback == "damped_mean" else "popularity"],
-        has_vector=popularity.user_bias > 0,
-        candidates=np.flatnonzero(trained_items & eligible).astype(np.int32),
+        has_vector=(popularity.user_bias > 0) | known.usable("user"),
+        candidates=np.flatnonzero(usable_items & eligible).astype(np.int32),
         item_ids=item_ids,
         top_n=settings.scoring.top_n,
         exclude_seen=settings.scoring.exclude_seen,
+        samples=Samples(scorers["samples"], n_samples) if n_samples else None,
     )
 
 
@@ -288,7 +327,9 @@ def _say_metrics(job: Job) -> None:
     tree = job.summary.metrics
     part = "test" if "test" in tree else "train"
     others = ", ".join(f"{name} {m['mse']:.4f}" for name, m in tree["baseline"].items())
-    job.progress.say(f"{part} MSE {tree[part]['mse']:.4f} (baselines: {others})")
+    low, high = tree[part].get("intervals", {}).get("mse", (None, None))
+    interval = "" if low is None else f" [{low:.4f}, {high:.4f}]"
+    job.progress.say(f"{part} MSE {tree[part]['mse']:.4f}{interval} (baselines: {others})")
 
 
 def _ingested(job: Job) -> Ingested:
@@ -312,6 +353,14 @@ def _source_fingerprint(settings: Settings) -> str | None:
     paths = [s.path for s in (settings.source, settings.items, settings.users) if s.path is not None]
     prints = [fingerprint(path) for path in paths]
     return None if None in prints else input_key(*prints)
+
+
+def _study_folder(job: Job) -> Folder:
+    """The folder of a search, by the hash of all that its trials depend on; without a fingerprint none is continued."""
+    tune = config.as_tree(job.settings.tune)
+    search = {key: value for key, value in tune.items() if key not in ("trials", "timeout")}
+    inputs = (job.fingerprint or job.run.run_id, _folder(job, "train").location.rpartition("/")[2], search)
+    return job.run.output / "tuning" / input_key(*inputs)
 
 
 def _folder(job: Job, stage: str) -> Folder:

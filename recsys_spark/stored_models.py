@@ -14,9 +14,11 @@ import numpy as np
 from recsys_spark import artifact
 from recsys_spark.artifact import Artefact
 from recsys_spark.evaluation.baselines import fit_baselines
+from recsys_spark.evaluation.fits import validated
 from recsys_spark.evaluation.rating import MAIN, VALIDATED
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.known_features import KnownFeatures
 from recsys_spark.manifest import Description, Role
 from recsys_spark.settings import Settings
 from recsys_spark.training.feed import TrainingRows
@@ -24,7 +26,13 @@ from recsys_spark.training.fits import TrainedModels
 
 
 def night_artefact(
-    models: TrainedModels, rows: TrainingRows, settings: Settings, vocabularies: Vocabularies, fingerprint: str | None
+    models: TrainedModels,
+    rows: TrainingRows,
+    settings: Settings,
+    vocabularies: Vocabularies,
+    *,
+    known: KnownFeatures,
+    fingerprint: str | None,
 ) -> Artefact:
     """The fits of a night, ready to be stored.
 
@@ -33,12 +41,15 @@ def night_artefact(
         rows: all training rows, with their parts.
         settings: of the night.
         vocabularies: that the rows' indices belong to.
+        known: features of users and items.
         fingerprint: of the inputs; none where one has none.
     """
     held_in = rows.select("train", "validation")
     evaluated = models.evaluated.scorers() | _baselines(held_in, settings, vocabularies)
     if models.validated is not None:
         evaluated[VALIDATED] = models.validated.scorers()[MAIN]
+        of_train = _baselines(rows.select("train"), settings, vocabularies)
+        evaluated |= {validated(name): scorer for name, scorer in of_train.items()}
     refitted = models.published is not models.evaluated
     published = models.published.scorers() | _baselines(rows if refitted else held_in, settings, vocabularies)
     description = Description(
@@ -52,7 +63,9 @@ def night_artefact(
             for side, vocabulary in (("user", vocabularies.users), ("item", vocabularies.items))
         },
         data_fingerprint=fingerprint or "",
-        target={"offset": models.published.scaling.offset, "scale": models.published.scaling.scale},
+        target={"offset": models.published.target.offset, "scale": models.published.target.scale},
+        features=known.description(rows if refitted else held_in),
+        samples=models.published.n_samples,
         epochs={"evaluated": models.evaluated.epochs, "published": models.published.epochs},
     )
     return Artefact(description, {"published": published, "evaluated": evaluated})

@@ -73,7 +73,7 @@ def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one(
         ("report.enabled=true", "report.enabled"),
         ("audit.coverage={warn: 0.1}", "audit"),
         ("evaluation.k=[5]", "evaluation.k"),
-        ("items.features.numeric=[year]", "items.features.numeric"),
+        ("users.segment=age", "users.segment"),
     ],
 )
 def test_what_cannot_be_done_yet_is_accepted_only_at_its_default(override: str, key: str) -> None:

@@ -118,7 +118,7 @@ def test_three_nights_and_two_bad_ones(job: JobMaker, monkeypatch: pytest.Monkey
     # a kernel that forgets the seen items is the defect that matters most
     plan = stages._plan
     with monkeypatch.context() as seeded:
-        seeded.setattr(stages, "_plan", lambda *a: dataclasses.replace(plan(*a), exclude_seen=False))
+        seeded.setattr(stages, "_plan", lambda *a, **k: dataclasses.replace(plan(*a, **k), exclude_seen=False))
         with pytest.raises(AuditError, match="nothing_seen"):
             stages.score_and_publish(rebuilt(job(checkerboard())))
     pd.testing.assert_frame_equal(read(first, "top_n"), lists)

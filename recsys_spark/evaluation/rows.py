@@ -22,15 +22,19 @@ def metric_rows(
     strategy: str,
     protocol: str,
 ) -> DataFrame:
-    """The rows of `metrics` for one run; a handful, so they are made on the driver."""
+    """The rows of `metrics` for one run; a few thousand at most, so they are made on the driver."""
     run = {"run_id": run_id, "model_id": model_id, "strategy": strategy, "protocol": protocol}
     rows = pa.Table.from_pylist([run | m._asdict() for m in metrics], METRICS.arrow(ids))
     return spark.createDataFrame(rows)
 
 
 def nested(metrics: Iterable[Metric]) -> dict[str, Any]:
-    """The finished model's figures by part, and each baseline's on the test part (train, if there is no test part)."""
-    finished = [m for m in metrics if m.epoch is None]
+    """The finished model's figures by part, and each baseline's on the test part (train, if there is no test part).
+
+    Figures of all rows only: neither epochs nor segments. Each is a plain number; where the model's have intervals,
+    these lie beside them, `intervals: {mse: [low, high], ...}`.
+    """
+    finished = [m for m in metrics if m.epoch is None and m.segment is None]
     parts = {m.split for m in finished}
     compared = "test" if "test" in parts else "train"
     tree: dict[str, Any] = {part: {} for part in ("train", "validation", "test") if part in parts}
@@ -38,6 +42,8 @@ def nested(metrics: Iterable[Metric]) -> dict[str, Any]:
     for m in finished:
         if m.scorer == MAIN:
             tree[m.split][m.metric] = m.value
+            if m.low is not None:
+                tree[m.split].setdefault("intervals", {})[m.metric] = [m.low, m.high]
         elif m.split == compared:
             tree["baseline"].setdefault(m.scorer, {})[m.metric] = m.value
     return tree

@@ -9,6 +9,19 @@ from pydantic import Field
 from recsys_spark.config import NotYet, Section
 
 
+class AlsSettings(Section):
+    """The baseline `als`; the defaults are pyspark's own."""
+
+    rank: int = Field(10, ge=1)
+    """Factors of each user and item."""
+
+    regularisation: float = Field(0.1, ge=0)
+    """Weight of the squared factors, times the number of the user's or item's ratings."""
+
+    iterations: int = Field(10, ge=1)
+    """Times that each side is solved for."""
+
+
 class EvaluationSettings(Section):
     """What is measured."""
 
@@ -24,8 +37,14 @@ class EvaluationSettings(Section):
     k: Annotated[tuple[int, ...], NotYet()] = (10,)
     """Cut-offs of ranking metrics."""
 
-    baselines: Annotated[tuple[str, ...], NotYet()] = ()
-    """Baselines beside `mean`, `item_mean`, `bias` and `popularity`."""
+    baselines: tuple[Literal["als"], ...] = ()
+    """Baselines beside `mean`, `item_mean` and `bias`. als: pyspark's ALS on the rows of the evaluated model."""
 
-    bootstrap: Annotated[int, NotYet()] = 0
-    """Resamples for intervals; 0: none."""
+    als: AlsSettings = AlsSettings()
+    """The baseline `als`."""
+
+    bootstrap: int = Field(200, ge=0, le=2000)
+    """Resamples of users for the 95 % intervals of overall errors; 0: no intervals."""
+
+    seed: int = 42
+    """Of the groups of users and the resamples, and of the first factors of `als`."""

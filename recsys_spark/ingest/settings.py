@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
-from typing import Annotated, Literal, Self, TypeVar
+import difflib
+from collections.abc import Collection, Iterable
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from recsys_spark.config import NotYet, Secret, Section
 
@@ -102,17 +104,49 @@ class RatingsSource(TableSource):
 
 
 class FeatureColumns(Section):
-    """Columns that a model may use."""
+    """Columns that a model may use, by the names that the section's `columns` gives them."""
 
-    numeric: Annotated[tuple[str, ...], NotYet()] = ()
+    numeric: tuple[str, ...] = ()
     """Numbers, missing ones allowed."""
 
-    categorical: Annotated[tuple[str, ...], NotYet()] = ()
-    """Categories, one or several in a field."""
+    categorical: tuple[str, ...] = ()
+    """Categories, one or (with a separator) several in a field."""
+
+    scaling: Literal["quantile", "standard"] = "quantile"
+    """Of numbers. quantile: the share of the fit's items or users below, 0 to 1; standard: mean 0, deviation 1."""
+
+    separators: dict[str, Annotated[str, Field(min_length=1)]] = {}
+    """What stands between the categories of a field, for columns that hold several, such as {genres: "|"}."""
+
+    max_categories: int = Field(64, ge=1)
+    """The most frequent categories of a column that get a column of their own; the rest share the column `other`."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column used, once."""
+        return tuple(dict.fromkeys((*self.numeric, *self.categorical)))
+
+    @field_validator("numeric", "categorical")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("each column once")
+        return names
+
+    @field_validator("separators")
+    @classmethod
+    def _of_categories(cls, separators: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        categorical = info.data.get("categorical")
+        if categorical is not None:  # itself valid
+            _refuse_unknown(separators, categorical, "columns that `categorical` names")
+        return separators
 
 
 class MetadataSource(TableSource):
     """A table with one row for each user or item."""
+
+    id_column: ClassVar[Literal["item", "user"]]
+    """The key of `columns` that holds the id."""
 
     columns: dict[str, ColumnRef] = {}
     """The id (`item` or `user`), the `title` of an item, and any other column to keep, by its new name."""
@@ -120,33 +154,42 @@ class MetadataSource(TableSource):
     features: FeatureColumns = FeatureColumns()
     """Columns that a model may use."""
 
+    @field_validator("features")
+    @classmethod
+    def _are_kept(cls, features: FeatureColumns, info: ValidationInfo) -> FeatureColumns:
+        if "columns" in info.data:  # itself valid
+            kept = [name for name in info.data["columns"] if name != cls.id_column]
+            _refuse_unknown(features.names, kept, f"names that `columns` gives, other than '{cls.id_column}'")
+        return features
 
-M = TypeVar("M", bound=MetadataSource)
+    @model_validator(mode="after")
+    def _names_its_id(self) -> Self:
+        if self.path is not None and self.id_column not in self.columns:
+            raise ValueError(f"columns with the key '{self.id_column}' (which column holds the id)")
+        return self
 
 
 class ItemsSource(MetadataSource):
     """The items' table: titles and attributes. `where` restricts training and candidates."""
 
-    @model_validator(mode="after")
-    def _names_its_id(self) -> Self:
-        return _with_id(self, "item")
+    id_column = "item"
 
 
 class UsersSource(MetadataSource):
     """The users' table. `where` restricts training and the users who get a list."""
 
+    id_column = "user"
+
     segment: Annotated[str | None, NotYet()] = None
     """The column that decides which items a user may get."""
 
-    @model_validator(mode="after")
-    def _names_its_id(self) -> Self:
-        return _with_id(self, "user")
 
-
-def _with_id(source: M, role: str) -> M:
-    if source.path is not None and role not in source.columns:
-        raise ValueError(f"columns with the key '{role}' (which column holds the id)")
-    return source
+def _refuse_unknown(names: Iterable[str], known: Collection[str], expected: str) -> None:
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known) or 'none'}"
+            raise ValueError(f"{expected}; '{name}' is not one ({advice})")
 
 
 class QualitySettings(Section):

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from recsys_spark.kernels.arrays import F32, Flags
+from recsys_spark.models.sides import Side, Sides
 
 if TYPE_CHECKING:
     import keras
-
-Side = Literal["user", "item"]
 
 _INITIAL_DEVIATION = 0.1
 """Of each number of a fresh vector. Small, so that training starts near the mean rating; not zero, or a dot product
@@ -57,13 +56,35 @@ def bias(inputs: dict[Side, Any], side: Side, *, count: int, l2: float) -> Any:
     return _penalised(biases, f"{side}_bias", l2)
 
 
-def table(network: keras.Model, side: Side, what: Literal["embedding", "bias"] = "embedding") -> F32:
+def features(inputs: dict[Side, Any], side: Side, sides: Sides) -> Any | None:
+    """The features of a batch, (batch, f), from a table that training leaves alone; none where nothing is known.
+
+    A network that holds its features needs no more than indices, so that its `.keras` file is complete.
+    """
+    import keras
+
+    known = sides.features(side)
+    if not known.shape[1]:
+        return None
+    fixed = keras.initializers.Zeros()
+    layer = keras.layers.Embedding(*known.shape, fixed, trainable=False, name=f"{side}_features")
+    looked_up = layer(inputs[side])
+    layer.set_weights([known])
+    return looked_up
+
+
+def table(network: keras.Model, side: Side, what: Literal["embedding", "bias", "features"] = "embedding") -> F32:
     """The weights of one table, f32[count, size], copied out of the network."""
     return np.array(network.get_layer(f"{side}_{what}").get_weights()[0], dtype=np.float32, order="C")
 
 
+def has(network: keras.Model, layer: str) -> bool:
+    """Whether a network has a layer of that name."""
+    return any(found.name == layer for found in network.layers)
+
+
 def clear(network: keras.Model, side: Side, rows: Flags) -> None:
-    """Set some rows of a side's tables to zero.
+    """Set some rows of a side's trained tables to zero.
 
     Args:
         network: changed in place.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.models.sides import Sides
 
 if TYPE_CHECKING:
     import keras
@@ -18,23 +19,38 @@ class Model(Protocol):
     """A network over pairs of a user and an item.
 
     Example:
-        >>> network = Dot(DotSettings(embedding_size=8)).build(n_users=30, n_items=100)
+        >>> network = Dot(DotSettings(embedding_size=8)).build(Sides(n_users=30, n_items=100))
         >>> network.predict({"user": users, "item": items}, verbose=0).shape
         (2, 1)
     """
 
-    def build(self, *, n_users: int, n_items: int) -> keras.Model:
+    @property
+    def levels(self) -> tuple[float, ...] | None:
+        """The rating levels that the outputs are probabilities of; none: the one output is a rating."""
+        ...
+
+    @property
+    def uses_features(self) -> bool:
+        """Whether it takes features of users and items into account."""
+        ...
+
+    @property
+    def gains_from_xla(self) -> bool:
+        """Whether a training step compiled by XLA was measured to be faster than TensorFlow's own."""
+        ...
+
+    def build(self, sides: Sides) -> keras.Model:
         """A network with fresh weights, drawn from Keras' global seed.
 
         It is made of Keras' own layers only, so that its `.keras` file opens in safe mode. Its tables of users and
-        items are layers made by `embedding`.
+        items are layers made by `embedding`; features are tables that are not trained.
 
         Args:
-            n_users: rows of the users' tables.
-            n_items: rows of the items' tables.
+            sides: the users and items, with their features.
 
         Returns:
-            Not compiled. Inputs: `user` and `item`, int32 of shape (batch,). Output: (batch, 1), in target units.
+            Not compiled. Inputs: `user` and `item`, int32 of shape (batch,). Output: (batch, 1) in target units, or
+            (batch, number of levels) probabilities.
         """
         ...
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsys_spark.config import Section
 
 Activation = Literal["linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "sigmoid", "tanh"]
+
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+"""Share of the inputs left out while training (0 to below 1)."""
 
 
 class DotSettings(Section):
@@ -27,26 +30,86 @@ class DotSettings(Section):
     """Weight of the squared rows looked up, added to the loss (0: none)."""
 
 
-class MlpSettings(Section):
+class _DenseLayersSettings(Section):
+    """What models with dense layers over a user's and an item's vector have in common."""
+
+    embedding_size: int = Field(32, ge=1, le=1024)
+    """Columns of each embedding."""
+
+    embedding_dropout: Dropout = 0.0
+    """Share of each embedding's numbers left out while training; features beside it are kept."""
+
+    layers: tuple[Annotated[int, Field(ge=1, le=16384)], ...] = Field((64,), min_length=1)
+    """Units of each hidden layer; the output layer follows."""
+
+    activation: Activation = "relu"
+    """Of every hidden layer."""
+
+    dropout: Dropout | tuple[Dropout, ...] = 0.0
+    """Share of the inputs of each dense layer left out while training: one for all, or one for each hidden layer and
+    the output layer."""
+
+    l2: float = Field(0.0, ge=0)
+    """Weight of the squared rows looked up, added to the loss (0: none)."""
+
+    @model_validator(mode="after")
+    def _dropout_for_each_layer(self) -> Self:
+        if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.layers) + 1:
+            raise ValueError(f"one dropout, or {len(self.layers) + 1}: one for each hidden layer and the output layer")
+        return self
+
+
+class MlpSettings(_DenseLayersSettings):
     """Concatenated embeddings through dense layers."""
 
     name: Literal["mlp"] = "mlp"
     """Selects this model."""
 
-    embedding_size: int = Field(32, ge=1, le=1024)
-    """Columns of each embedding."""
 
-    layers: tuple[Annotated[int, Field(ge=1, le=16384)], ...] = Field((64,), min_length=1)
-    """Units of each hidden layer; one linear unit follows."""
+class ClassifierSettings(_DenseLayersSettings):
+    """As `mlp`, with a probability for each rating level at the end; the score is the expected level."""
 
-    activation: Activation = "relu"
-    """Of every hidden layer."""
+    name: Literal["classifier"] = "classifier"
+    """Selects this model."""
 
-    dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of the inputs of each dense layer left out while training."""
+    levels: tuple[float, ...] = Field((1.0, 2.0, 3.0, 4.0, 5.0), min_length=2, max_length=256)
+    """The rating levels, ascending, in rating units; a rating between two of them counts as the nearer one."""
 
-    l2: float = Field(0.0, ge=0)
-    """Weight of the squared rows looked up, added to the loss (0: none)."""
+    @model_validator(mode="after")
+    def _levels_ascend(self) -> Self:
+        if any(low >= high for low, high in zip(self.levels, self.levels[1:], strict=False)):
+            raise ValueError("levels in ascending order, each once")
+        return self
 
 
-ModelSettings = Annotated[DotSettings | MlpSettings, Field(discriminator="name")]
+class PosteriorMfSettings(Section):
+    """Matrix factorisation with biases, averaged over its posterior and compressed to one dot product."""
+
+    name: Literal["posterior_mf"] = "posterior_mf"
+    """Selects this model."""
+
+    embedding_size: int = Field(16, ge=1, le=256)
+    """Columns of each embedding of a sample."""
+
+    columns: int = Field(20, ge=1, le=1024)
+    """Columns of the published dot product, into which the mean of all samples is compressed."""
+
+    burn_in: int = Field(100, ge=1)
+    """Epochs before the first sample is taken; `training.epochs` counts them too."""
+
+    samples: int = Field(40, ge=2)
+    """Samples taken, evenly spread over the epochs after `burn_in`."""
+
+    step: float = Field(0.35, gt=0, lt=1)
+    """Step of the sampler, h."""
+
+    friction: float = Field(0.2, gt=0, lt=1)
+    """Share of the momentum lost in each step, a."""
+
+    score_std: bool = False
+    """Whether samples are stored with the model, so that each published score gets its standard deviation."""
+
+
+ModelSettings = Annotated[
+    DotSettings | MlpSettings | ClassifierSettings | PosteriorMfSettings, Field(discriminator="name")
+]

@@ -19,7 +19,7 @@ def top_n_rows(lists: DataFrame, run: Run, model_id: str, generated_at: datetime
         model_id: the artefact that made the lists.
         generated_at: when they are published.
     """
-    entries = F.posexplode(F.arrays_zip("item_ids", "scores")).alias("place", "entry")
+    entries = F.posexplode(F.arrays_zip("item_ids", "scores", "score_stds")).alias("place", "entry")
     rows = lists.select("user_id", "outcome", entries)
     reason = F.when(F.col("outcome") == "cold_fallback", "cold_fallback").otherwise("model")
     return rows.select(
@@ -28,7 +28,7 @@ def top_n_rows(lists: DataFrame, run: Run, model_id: str, generated_at: datetime
         F.col("entry.item_ids").alias("item_id"),
         F.col("entry.scores").alias("score"),
         reason.alias("reason"),
-        F.lit(None).cast("float").alias("score_std"),
+        F.col("entry.score_stds").alias("score_std"),
         F.lit(None).cast("float").alias("predicted_rating"),
         F.lit(None).cast("string").alias("variant"),
         F.lit(run.run_id).alias("run_id"),

@@ -18,6 +18,7 @@ from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.top_n import PreparedItems, TopN, prepare
 from recsys_spark.schemas import ITEM, USER, PinnedIds
 from recsys_spark.scoring.broadcasting import shipped
+from recsys_spark.scoring.uncertainty import Samples
 from recsys_spark.spark_schema import to_spark
 
 USERS_AT_ONCE = 1024
@@ -42,6 +43,7 @@ class ScoringPlan:
         item_ids: the id of every item index, in the ids' own type.
         top_n: entries in a list, at most.
         exclude_seen: whether seen items are left out.
+        samples: of the model's posterior, for the standard deviation of what is in a list; none: no deviations.
     """
 
     scorer: PairScorer
@@ -51,6 +53,7 @@ class ScoringPlan:
     item_ids: pa.Array
     top_n: int
     exclude_seen: bool = True
+    samples: Samples | None = None
 
 
 def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds) -> DataFrame:
@@ -63,7 +66,8 @@ def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds) -> Data
 
     Returns:
         One row for each user: `user_id`, `user_index`, `outcome`, `reason`, and the list, best first, as the arrays
-        `item_ids`, `item_indices` and `scores` (float32, clipped if the scorer clips).
+        `item_ids`, `item_indices`, `scores` (float32, clipped if the scorer clips) and `score_stds` (nulls without
+        samples).
     """
     fetch = shipped(users.sparkSession, plan)
     schema = lists_schema(ids)
@@ -86,6 +90,7 @@ def lists_schema(ids: PinnedIds) -> pa.Schema:
             pa.field("item_ids", pa.list_(ids.arrow(ITEM))),
             pa.field("item_indices", pa.list_(pa.int32())),
             pa.field("scores", pa.list_(pa.float32())),
+            pa.field("score_stds", pa.list_(pa.float32())),
         ]
     )
 
@@ -124,6 +129,11 @@ def _lists(
     indices = pa.array(found.items[inside])
     scores = pa.array(prepared.scorer.published(found.scores[inside]))
     outcomes, reasons = _outcomes(found, cold=cold)
+    samples = None if cold else plan.samples
+    deviations = pa.nulls(len(indices), pa.float32())
+    if samples is not None:
+        of_user = np.repeat(users.column("user_index").to_numpy(), found.counts)
+        deviations = pa.array(samples.deviations(of_user, found.items[inside]))
     columns = [
         users.column("user_id"),
         users.column("user_index"),
@@ -132,6 +142,7 @@ def _lists(
         pa.ListArray.from_arrays(starts, plan.item_ids.take(indices)),
         pa.ListArray.from_arrays(starts, indices),
         pa.ListArray.from_arrays(starts, scores),
+        pa.ListArray.from_arrays(starts, deviations),
     ]
     return pa.RecordBatch.from_arrays([c.cast(f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 

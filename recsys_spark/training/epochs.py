@@ -31,6 +31,15 @@ class EpochResult(NamedTuple):
     rows_per_second: float
     """While training, validation left out."""
 
+    val_mse: float | None = None
+    """Mean squared error on the validation rows after the epoch, in rating units."""
+
+    val_mae: float | None = None
+    """Mean absolute error, likewise."""
+
+    learning_rate: float | None = None
+    """At the end of the epoch."""
+
 
 @dataclass(frozen=True)
 class FitNews:
@@ -46,6 +55,8 @@ class FitNews:
         seconds_left: of this fit, if it runs all its epochs.
         loss: mean over this epoch so far.
         val_loss: after the epoch, where there are validation rows.
+        val_mse: likewise, in rating units.
+        val_mae: likewise, in rating units.
         what: running; epoch: the epoch is over; fit: the fit is over.
     """
 
@@ -59,6 +70,8 @@ class FitNews:
     loss: float
     val_loss: float | None
     what: Literal["running", "epoch", "fit"]
+    val_mse: float | None = None
+    val_mae: float | None = None
 
 
 Watcher = Callable[[FitNews], None]
@@ -78,13 +91,17 @@ class EpochClock:
         rows: in an epoch.
         batch_size: rows in a batch.
         loss: the name under which Keras reports the loss without penalties.
+        scale: rating units in a unit of the target.
         watcher: told where the fit stands.
     """
 
-    def __init__(self, fit: str, *, epochs: int, rows: int, batch_size: int, loss: str, watcher: Watcher) -> None:
+    def __init__(
+        self, fit: str, *, epochs: int, rows: int, batch_size: int, loss: str, scale: float, watcher: Watcher
+    ) -> None:
         self.history: list[EpochResult] = []
+        self.learning_rate: Callable[[], float | None] = lambda: None
         self._fit, self._epochs, self._n, self._batch_size = fit, epochs, rows, batch_size
-        self._loss, self._watcher = loss, watcher
+        self.loss, self._scale, self._watcher = loss, scale, watcher
         self._begun = self._trained = self._told = time.monotonic()
         self._news: FitNews | None = None
 
@@ -97,7 +114,7 @@ class EpochClock:
         self._trained = time.monotonic()
         if self._trained - self._told >= _SECONDS_BETWEEN_NEWS:
             rows = min(self._n, (batch + 1) * self._batch_size)
-            self._tell(len(self.history), rows, float((logs or {})[self._loss]), None, "running")
+            self._tell(len(self.history), rows, float((logs or {})[self.loss]), None, "running")
 
     def epoch_ends(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keras' on_epoch_end.
@@ -106,9 +123,15 @@ class EpochClock:
             DataError: the loss is not finite any more.
         """
         logs = logs or {}
-        loss, val_loss = float(logs[self._loss]), logs.get(f"val_{self._loss}")
-        self._tell(epoch, self._n, loss, val_loss, "epoch")
-        self.history.append(EpochResult(self._fit, epoch + 1, loss, val_loss, self._rows_per_second(self._n)))
+        loss, val_loss = float(logs[self.loss]), logs.get(f"val_{self.loss}")
+        mse, mae = (logs.get(name) for name in ("val_mse", "val_mae"))
+        in_units = {
+            "val_mse": None if mse is None else mse * self._scale**2,
+            "val_mae": None if mae is None else mae * self._scale,
+        }
+        self._tell(epoch, self._n, loss, val_loss, "epoch", **in_units)
+        speed, rate = self._rows_per_second(self._n), self.learning_rate()
+        self.history.append(EpochResult(self._fit, epoch + 1, loss, val_loss, speed, learning_rate=rate, **in_units))
         if not all(math.isfinite(value) for value in (loss, val_loss) if value is not None):
             raise DataError(
                 f"training ({self._fit})",
@@ -123,11 +146,19 @@ class EpochClock:
             self._watcher(replace(self._news, what="fit", seconds_left=0.0))
 
     def _tell(
-        self, epoch: int, rows: int, loss: float, val_loss: float | None, what: Literal["running", "epoch"]
+        self,
+        epoch: int,
+        rows: int,
+        loss: float,
+        val_loss: float | None,
+        what: Literal["running", "epoch"],
+        **in_units: float | None,
     ) -> None:
         speed = self._rows_per_second(rows)
         left = ((self._epochs - epoch) * self._n - rows) / speed
-        self._news = FitNews(self._fit, epoch + 1, self._epochs, rows, self._n, speed, left, loss, val_loss, what)
+        self._news = FitNews(
+            self._fit, epoch + 1, self._epochs, rows, self._n, speed, left, loss, val_loss, what, **in_units
+        )
         self._told = time.monotonic()
         self._watcher(self._news)
 

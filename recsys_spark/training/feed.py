@@ -1,166 +1,157 @@
-"""From column files to batches: the training rows in memory, and the order in which a network sees them.
+"""From training rows to batches: the order in which a network sees the rows.
 
-The order of the rows is the order of the files, and an epoch's order depends on the seed alone. So the same files and
-the same seed feed a network the same batches.
+An epoch's order depends on the seed alone, so the same rows and the same seed feed a network the same batches. Rows in
+memory are gathered in the order of one shuffle; rows on disk come by shuffled blocks (`blocks`). Both ways all the work
+is TensorFlow's own, without Python, and goes on while the network trains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+import shutil
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.fs as pafs
-import pyarrow.parquet as pq
-
-from recsys_spark.errors import DataError
-from recsys_spark.kernels.arrays import F32, I32
+from recsys_spark.training.blocks import BLOCK_ROWS, read_block, write_blocks
+from recsys_spark.training.reading import count_rows, read_rows
+from recsys_spark.training.records import RECORD_BYTES, ToTarget, packed, target_type, unpacked
+from recsys_spark.training.rows import PARTS, Part, TrainingRows
+from recsys_spark.training.scratch import fresh_folder
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Part = Literal["train", "validation", "test"]
+__all__ = ["PARTS", "Part", "TrainingRows", "count_rows", "dataset", "read_rows"]
 
-PARTS: tuple[Part, ...] = ("train", "validation", "test")
-"""The parts of a split; a row holds its part's position here."""
+_ROWS_IN_A_PIECE = 1 << 16
+"""Rows that are gathered at once, then cut into batches: enough that the call costs nothing, even for small batches."""
 
-_TEXT = (pa.string(), pa.dictionary(pa.int32(), pa.string()))
+_PIECES_AT_ONCE = 2
+"""Gathered side by side; more would only take the network's cores."""
 
-_COLUMNS = {"user": (pa.int32(),), "item": (pa.int32(),), "rating": (pa.float32(),), "part": _TEXT}
-"""Of the files that are read, with the types they may have."""
+_BATCHES_AHEAD = 8
 
-_ROWS_AT_ONCE = 1 << 18
-"""Rows of one Arrow batch: about 5 MB beside the columns."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingRows:
-    """Encoded ratings as columns: 13 bytes for each rating, on the driver.
-
-    A fit copies the rows that it uses once more, with their targets (12 bytes each, 16 in a shuffled epoch).
-
-    Args:
-        user: i32[n], indices.
-        item: i32[n], indices.
-        rating: f32[n], in rating units.
-        part: u8[n], positions in `PARTS`.
-    """
-
-    user: I32
-    item: I32
-    rating: F32
-    part: npt.NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.rating)
-
-    def select(self, *parts: Part) -> TrainingRows:
-        """The rows of some parts, in their order; these very rows if that is all of them."""
-        wanted = np.isin(self.part, [PARTS.index(part) for part in parts])
-        if wanted.all():
-            return self
-        return TrainingRows(self.user[wanted], self.item[wanted], self.rating[wanted], self.part[wanted])
+Epoch = Callable[[Any], Any]
+"""From two int64 that seed an epoch (none: rows in their order) to a dataset of its pieces, unpacked."""
 
 
-def read_rows(files: Sequence[str], filesystem: pafs.FileSystem | None = None) -> TrainingRows:
-    """Read the training set: the files in the order given, each in the order of its rows.
-
-    One Arrow batch at a time goes straight into the columns, so that nothing of the data's size stands beside them.
-
-    Args:
-        files: Parquet files with user int32, item int32, rating float32 and part; further columns are not read.
-        filesystem: where they lie; none: local.
-
-    Returns:
-        All rows: 13 bytes for each.
-
-    Raises:
-        DataError: a column is missing, of another type or holds a null; a part of another name.
-    """
-    lengths = [_checked_length(file, filesystem) for file in files]
-    n = sum(lengths)
-    rows = TrainingRows(np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.float32), np.empty(n, np.uint8))
-    start = 0
-    for file in files:
-        with pq.ParquetFile(file, filesystem=filesystem) as parquet:
-            for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=list(_COLUMNS)):
-                end = start + batch.num_rows
-                for name in ("user", "item", "rating"):
-                    getattr(rows, name)[start:end] = _without_nulls(batch.column(name), name, file).to_numpy()
-                rows.part[start:end] = _part_codes(batch.column("part"), file)
-                start = end
-    return rows
-
-
-def dataset(rows: TrainingRows, targets: F32, *, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
+def dataset(
+    rows: TrainingRows,
+    to_target: ToTarget,
+    *,
+    batch_size: int,
+    shuffle_seed: int | None = None,
+    block_rows: int = BLOCK_ROWS,
+) -> tf.data.Dataset:
     """The rows as batches `({"user", "item"}, target)`: each row once in an epoch, the last batch maybe shorter.
 
-    Positions are shuffled and columns gathered from memory, which feeds millions of rows a second without Python.
+    Rows in memory are copied, 12 bytes for each and 4 more in a shuffled epoch. Rows on disk are written once more,
+    12 bytes for each, into their folder; those files go when the dataset and all that is derived from it have gone.
 
     Args:
-        rows: at least one.
-        targets: f32[n], of the same rows.
+        rows: any number.
+        to_target: from ratings f32[m] to targets [m], float32 or int32: each rating by itself, since it gets some of
+            them at a time.
         batch_size: rows in a batch.
         shuffle_seed: seed of the orders, another one at each iteration (each epoch); none: the order of the rows.
+        block_rows: of rows on disk, about so many are in a block and shuffled with each other.
 
     Returns:
-        A dataset whose number of batches is known. Indices: int32 (batch,); targets: float32 (batch, 1).
+        A dataset whose number of batches is known. Indices: int32 (batch,); targets: (batch, 1), as `to_target` has
+        them.
+
+    Raises:
+        TypeError: targets of another type.
+        DataError: no room for the files.
     """
     import tensorflow as tf
 
-    # there is nothing to convert in the functions below, and in a zipped package their source cannot be read
-    unconverted = tf.autograph.experimental.do_not_convert
-    n = len(rows)
-    with tf.device("CPU:0"):
-        indices = {"user": tf.constant(rows.user), "item": tf.constant(rows.item)}
-        column = tf.constant(targets.reshape(-1, 1))
-
-    def batches(order: tf.Tensor) -> tf.data.Dataset:
-        def batch(start: tf.Tensor) -> Any:
-            chosen = order[start : start + batch_size]
-            return {side: tf.gather(index, chosen) for side, index in indices.items()}, tf.gather(column, chosen)
-
-        return tf.data.Dataset.range(0, n, batch_size).map(unconverted(batch))
-
-    def shuffled_batches(seeds: tf.Tensor) -> tf.data.Dataset:
-        return batches(tf.random.experimental.stateless_shuffle(tf.range(n, dtype=tf.int64), seeds))
-
+    dtype, size = target_type(to_target), max(_ROWS_IN_A_PIECE, batch_size)
+    folder = None
+    if rows.folder is None:
+        epoch = _from_memory(packed(rows, to_target), dtype, size)
+    else:
+        folder = fresh_folder(rows.folder, "blocks-", n_bytes=len(rows) * RECORD_BYTES)
+        files = write_blocks(rows, to_target, folder, block_rows=block_rows, seed=shuffle_seed)
+        epoch = _from_blocks(files, dtype, size)
     if shuffle_seed is None:
-        result = batches(tf.range(n, dtype=tf.int64))
+        pieces = epoch(None)
     else:
         draws = tf.data.Dataset.random(seed=shuffle_seed, rerandomize_each_iteration=True)
-        result = draws.batch(2, drop_remainder=True).take(1).flat_map(unconverted(shuffled_batches))
+        pieces = draws.batch(2, drop_remainder=True).take(1).flat_map(_plain(epoch))
+    batches = pieces.rebatch(batch_size)
     # without a known number of batches Keras warns that it ran out of data
-    return result.apply(tf.data.experimental.assert_cardinality(-(-n // batch_size))).prefetch(8)
+    batches = batches.apply(tf.data.experimental.assert_cardinality(-(-len(rows) // batch_size)))
+    batches = batches.prefetch(_BATCHES_AHEAD).with_options(_options())
+    if folder is not None:
+        weakref.finalize(batches, shutil.rmtree, folder, ignore_errors=True)
+    return batches
 
 
-def _checked_length(file: str, filesystem: pafs.FileSystem | None) -> int:
-    with pq.ParquetFile(file, filesystem=filesystem) as parquet:
-        found = {field.name: field.type for field in parquet.schema_arrow}
-        wrong = [name for name, types in _COLUMNS.items() if found.get(name) not in types]
-        if wrong:
-            raise DataError(
-                file,
-                expected=", ".join(f"{name} {_COLUMNS[name][0]}" for name in wrong),
-                found=", ".join(f"{name} {found.get(name, 'missing')}" for name in wrong),
-                hint="the training set is what the ingest stage wrote, read file by file",
-            )
-        return int(parquet.metadata.num_rows)
+def _from_memory(records: Any, dtype: Any, size: int) -> Epoch:
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        held = tf.constant(records)
+
+    def epoch(seeds: Any) -> Any:
+        return _pieces(held, _positions(len(records), seeds), dtype, size)
+
+    return epoch
 
 
-def _without_nulls(values: pa.Array, name: str, file: str) -> pa.Array:
-    if values.null_count:
-        raise DataError(f"{file}, column {name}", expected="a value in each row", found=f"{values.null_count} nulls")
-    return values
+def _from_blocks(files: list[str], dtype: Any, size: int) -> Epoch:
+    import tensorflow as tf
+
+    names = tf.constant(files)
+
+    def epoch(seeds: Any) -> Any:
+        def block(number: Any) -> Any:
+            records = read_block(names[number])
+            own_seeds = None if seeds is None else tf.stack([seeds[0] + 1 + number, seeds[1]])
+            return records, _positions(tf.shape(records)[0], own_seeds)
+
+        def pieces(records: Any, order: Any) -> Any:
+            return _pieces(records, order, dtype, size)
+
+        numbers = tf.cast(_positions(len(files), seeds), tf.int64)
+        blocks = tf.data.Dataset.from_tensor_slices(numbers).map(_plain(block))
+        return blocks.prefetch(1).flat_map(_plain(pieces))
+
+    return epoch
 
 
-def _part_codes(parts: pa.Array, file: str) -> npt.NDArray[np.uint8]:
-    codes = pc.index_in(parts.cast(pa.string()), value_set=pa.array(PARTS))
-    if codes.null_count:
-        strange = pc.filter(parts.cast(pa.string()), codes.is_null())[0].as_py()
-        raise DataError(f"{file}, column part", expected="one of " + ", ".join(PARTS), found=repr(strange))
-    return np.asarray(codes.to_numpy(), dtype=np.uint8)
+def _positions(n: Any, seeds: Any) -> Any:
+    """The numbers below n, in the order of the seeds."""
+    import tensorflow as tf
+
+    # half the bytes, where they are enough
+    positions = tf.range(n, dtype=tf.int64 if isinstance(n, int) and n > tf.int32.max else tf.int32)
+    return positions if seeds is None else tf.random.experimental.stateless_shuffle(positions, seeds)
+
+
+def _pieces(records: Any, order: Any, dtype: Any, size: int) -> Any:
+    """The records in some order, unpacked, `size` of them at a time."""
+    import tensorflow as tf
+
+    def piece(start: Any) -> Any:
+        return unpacked(tf.gather(records, order[start : start + size]), dtype)
+
+    starts = tf.data.Dataset.range(0, tf.size(order, tf.int64), size)
+    return starts.map(_plain(piece), num_parallel_calls=_PIECES_AT_ONCE, deterministic=True)
+
+
+def _plain(function: Any) -> Any:
+    """There is nothing for TensorFlow to convert in a function here, and in a zipped package it finds no source."""
+    import tensorflow as tf
+
+    return tf.autograph.experimental.do_not_convert(function)
+
+
+def _options() -> Any:
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    # it would find out by itself how much to do at once, and costs a tenth of the speed
+    options.autotune.enabled = False
+    return options

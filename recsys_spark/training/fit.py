@@ -1,14 +1,13 @@
 """One fit: fresh weights, some rows, some epochs; the same rows, settings and seed give the same weights to the bit.
 
 TensorFlow's operations are made deterministic, which is a switch of the whole process that cannot be turned back; so
-is the seed of Python's, numpy's and TensorFlow's random numbers. Keras then never compiles with XLA. Measured on two
-cores with 0.9 million ratings, this costs nothing against plain TensorFlow; what counts is to run many steps in one
-call (two times faster at 1,024 rows a step than one step in a call). XLA without determinism gave 1 to 2 times that.
+is the seed of Python's, numpy's and TensorFlow's random numbers. On a CPU this costs nothing, with XLA or without.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,21 +18,27 @@ from recsys_spark.kernels.arrays import F32, I32, Flags
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.models.embedding import clear
 from recsys_spark.models.model import Model
+from recsys_spark.models.posterior_mf import PosteriorMf
+from recsys_spark.models.sides import Sides
+from recsys_spark.models.warm import carry_over
+from recsys_spark.training.callbacks import early_stopping, on_request, timekeeping
+from recsys_spark.training.compiling import compile_for, loss_name
 from recsys_spark.training.epochs import EpochClock, EpochResult, Watcher, nobody
 from recsys_spark.training.feed import TrainingRows, dataset
 from recsys_spark.training.settings import TrainingSettings
-from recsys_spark.training.target import TargetScaling
+from recsys_spark.training.target import RatingLevels, Target, TargetScaling
 
 if TYPE_CHECKING:
     import keras
 
-_ROWS_IN_A_CALL = 65_536
-_STEPS_IN_A_CALL = 64
-"""A call into TensorFlow runs so many steps as make up that many rows, at most that many steps: enough that the call
-itself costs nothing, few enough that progress is seen."""
-
 _VALIDATION_BATCH_SIZE = 8192
 """Rows; at least: no gradient is kept, so larger steps than in training only save calls."""
+
+SAMPLES = "samples"
+"""Name of the scorer that holds samples of the posterior."""
+
+SidesOf = Callable[[TrainingRows], Sides]
+"""The users and items as a fit of some rows may know them: features are scaled by these rows, and by no others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,22 +49,27 @@ class Fitted:
         model: what built the network.
         network: not compiled, without the optimizer's state. An id without a row in the fit has zeros for its vector
             and bias: with a dot product its pairs score the mean and the other side's bias.
-        scaling: of the target.
+        target: what it learned.
         clip: bounds of published scores, or none.
         epochs: after which the weights stand.
         history: of all epochs run; more than `epochs` after early stopping.
+        samples: of the posterior, side by side in one wide dot product; none: there are none.
+        n_samples: how many they are.
     """
 
     model: Model
     network: keras.Model
-    scaling: TargetScaling
+    target: Target
     clip: tuple[float, float] | None
     epochs: int
     history: tuple[EpochResult, ...]
+    samples: PairScorer | None = None
+    n_samples: int = 0
 
     def scorers(self) -> dict[str, PairScorer]:
         """The network as plain arrays; see `Model.export`."""
-        return self.model.export(self.network, scale=self.scaling.scale, offset=self.scaling.offset, clip=self.clip)
+        exported = self.model.export(self.network, scale=self.target.scale, offset=self.target.offset, clip=self.clip)
+        return exported if self.samples is None else exported | {SAMPLES: self.samples}
 
     def predict(self, users: I32, items: I32) -> F32:
         """What Keras itself says about some pairs.
@@ -72,7 +82,7 @@ class Fitted:
             f32[n], in rating units, not clipped.
         """
         output = self.network.predict({"user": users, "item": items}, batch_size=_VALIDATION_BATCH_SIZE, verbose=0)
-        return self.scaling.inverse(output[:, 0])
+        return self.target.ratings(output)
 
 
 @dataclass(frozen=True)
@@ -82,130 +92,141 @@ class Trainer:
     Args:
         model: what is fitted.
         settings: how.
-        n_users: users there are, with or without a row.
-        n_items: items there are, with or without a row.
+        sides_of: the users and items, as the rows of a fit show them.
         rating_range: lowest and highest valid rating, for clipping; none: those of the fit's rows.
         watcher: told where a fit stands.
     """
 
     model: Model
     settings: TrainingSettings
-    n_users: int
-    n_items: int
+    sides_of: SidesOf
     rating_range: tuple[float, float] | None = None
     watcher: Watcher = nobody
 
-    def fit(self, name: str, rows: TrainingRows, *, epochs: int, validation: TrainingRows | None = None) -> Fitted:
-        """Fit fresh weights.
+    def fit(
+        self,
+        name: str,
+        rows: TrainingRows,
+        *,
+        epochs: int,
+        validation: TrainingRows | None = None,
+        start: keras.Model | None = None,
+    ) -> Fitted:
+        """Fit a network.
 
         Args:
             name: of the fit, for the history and the watcher.
-            rows: what is fitted; targets are scaled by these rows.
+            rows: what is fitted; targets and features are scaled by these rows.
             epochs: passes over the rows; with early stopping, at most.
             validation: measured after each epoch. With `settings.early_stopping` training stops by it, and the weights
                 of the best epoch are taken.
+            start: a network of the same model whose weights are the first ones; none: fresh weights.
 
         Raises:
-            DataError: no rows, an index beyond the number of users or items, or the loss is not finite.
+            DataError: no rows, an index beyond the number of users or items, the loss is not finite, or `start` does
+                not fit.
         """
-        self._check(name, rows)
-        keras = _deterministic_keras(self.settings.seed)
-        network = self._fresh_network(keras, rows)
-        scaling = TargetScaling.of(rows.rating, self.settings.target)
-        clock = EpochClock(
-            name,
-            epochs=epochs,
-            rows=len(rows),
-            batch_size=self.settings.batch_size,
-            loss=self.settings.loss,
-            watcher=self.watcher,
-        )
-        callbacks = [
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=clock.epoch_begins, on_train_batch_end=clock.batch_ends, on_epoch_end=clock.epoch_ends
+        sides = self.sides_of(rows)
+        _check(name, rows, sides)
+        _seed_keras(self.settings.seed)
+        if isinstance(self.model, PosteriorMf):
+            from recsys_spark.training.posterior import sample_posterior
+
+            return sample_posterior(
+                self, self.model, name, rows, sides, epochs=epochs, validation=validation, start=start
             )
-        ]
-        stopping = self._early_stopping(keras) if validation is not None else None
+        target = self.target(rows)
+        network = self._fresh_network(rows, sides, start)
+        batches = self._batches(rows, target, shuffle_seed=self.settings.seed)
+        compile_for(network, self.model, self.settings, target, steps_per_epoch=len(batches))
+        clock = self.clock(name, rows, target, epochs=epochs)
+        clock.learning_rate = lambda: float(network.optimizer.learning_rate)
+        stopping = early_stopping(self.settings, clock.loss) if validation is not None else None
         try:
             network.fit(
-                self._batches(rows, scaling, shuffle_seed=self.settings.seed),
-                validation_data=None if validation is None else self._batches(validation, scaling),
+                batches,
+                validation_data=None if validation is None else self._batches(validation, target),
                 epochs=epochs,
                 shuffle=False,
                 verbose=0,
-                callbacks=[*callbacks, stopping] if stopping else callbacks,
+                callbacks=[
+                    timekeeping(clock),
+                    *([stopping] if stopping else []),
+                    *on_request(self.settings, name),
+                ],
             )
         finally:
             clock.fit_ends()
         taken = stopping.best_epoch + 1 if stopping else epochs
-        return Fitted(self.model, self._bare(network), scaling, self._clip(rows), taken, tuple(clock.history))
+        history = tuple(clock.history)
+        return Fitted(self.model, self._bare(network, sides), target, self.clip(rows), taken, history)
 
-    def _check(self, name: str, rows: TrainingRows) -> None:
-        if not len(rows):
-            raise DataError(
-                f"training ({name})",
-                expected="at least one rating to fit",
-                found="none",
-                hint="take smaller split.test_fraction and split.validation_fraction, or more ratings",
-            )
-        for side, index, count in (("user", rows.user, self.n_users), ("item", rows.item, self.n_items)):
-            lowest, highest = int(index.min()), int(index.max())
-            if lowest < 0 or highest >= count:
-                expected = f"indices from 0 to {count - 1}"
-                raise DataError(f"column {side}", expected=expected, found=f"{lowest} to {highest}")
+    def target(self, rows: TrainingRows) -> Target:
+        """What a fit of some rows learns."""
+        if self.model.levels is not None:
+            return RatingLevels(self.model.levels)
+        return TargetScaling.of(rows.rating, self.settings.target)
 
-    def _fresh_network(self, keras: Any, rows: TrainingRows) -> keras.Model:
-        network = self.model.build(n_users=self.n_users, n_items=self.n_items)
-        # no step ever touches these rows: what is zero now is zero in the end
-        clear(network, "user", ~_present(rows.user, self.n_users))
-        clear(network, "item", ~_present(rows.item, self.n_items))
-        network.compile(
-            optimizer=self._optimizer(keras),
-            loss=self.settings.loss,
-            # once more, since what Keras calls "loss" has the penalties in it
-            metrics=[self.settings.loss],
-            steps_per_execution=max(1, min(_STEPS_IN_A_CALL, _ROWS_IN_A_CALL // self.settings.batch_size)),
-            jit_compile=False,
-        )
-        return network
-
-    def _optimizer(self, keras: Any) -> Any:
-        if self.settings.optimizer == "adam":
-            return keras.optimizers.Adam(self.settings.learning_rate)
-        return keras.optimizers.SGD(self.settings.learning_rate, momentum=self.settings.momentum)
-
-    def _early_stopping(self, keras: Any) -> Any:
-        if self.settings.early_stopping is None:
-            return None
-        return keras.callbacks.EarlyStopping(
-            monitor=f"val_{self.settings.loss}",
-            mode="min",
-            patience=self.settings.early_stopping,
-            restore_best_weights=True,
-        )
-
-    def _batches(self, rows: TrainingRows, scaling: TargetScaling, *, shuffle_seed: int | None = None) -> Any:
-        size = self.settings.batch_size
-        if shuffle_seed is None:
-            size = max(size, _VALIDATION_BATCH_SIZE)
-        return dataset(rows, scaling.transform(rows.rating), batch_size=size, shuffle_seed=shuffle_seed)
-
-    def _bare(self, network: keras.Model) -> keras.Model:
-        """The same network without the optimizer, whose state would double or treble a saved file."""
-        bare = self.model.build(n_users=self.n_users, n_items=self.n_items)
-        bare.set_weights(network.get_weights())
-        return bare
-
-    def _clip(self, rows: TrainingRows) -> tuple[float, float] | None:
+    def clip(self, rows: TrainingRows) -> tuple[float, float] | None:
+        """The bounds of what a fit of some rows publishes."""
         if not self.settings.clip:
             return None
         return self.rating_range or (float(rows.rating.min()), float(rows.rating.max()))
 
+    def clock(self, name: str, rows: TrainingRows, target: Target, *, epochs: int) -> EpochClock:
+        """What follows a fit."""
+        return EpochClock(
+            name,
+            epochs=epochs,
+            rows=len(rows),
+            batch_size=self.settings.batch_size,
+            loss=loss_name(self.model, self.settings),
+            scale=target.scale,
+            watcher=self.watcher,
+        )
 
-def _present(index: I32, count: int) -> Flags:
-    present = np.zeros(count, dtype=np.bool_)
-    present[index] = True
-    return present
+    def _fresh_network(self, rows: TrainingRows, sides: Sides, start: keras.Model | None) -> keras.Model:
+        network = self.model.build(sides)
+        if start is not None:
+            carry_over(start, network)
+        # no step ever touches these rows: what is zero now is zero in the end
+        clear(network, "user", ~present(rows.user, sides.n_users))
+        clear(network, "item", ~present(rows.item, sides.n_items))
+        return network
+
+    def _batches(self, rows: TrainingRows, target: Target, *, shuffle_seed: int | None = None) -> Any:
+        size = self.settings.batch_size
+        if shuffle_seed is None:
+            size = max(size, _VALIDATION_BATCH_SIZE)
+        return dataset(rows, target.transform, batch_size=size, shuffle_seed=shuffle_seed)
+
+    def _bare(self, network: keras.Model, sides: Sides) -> keras.Model:
+        """The same network without the optimizer, whose state would double or treble a saved file."""
+        bare = self.model.build(sides)
+        bare.set_weights(network.get_weights())
+        return bare
+
+
+def present(index: I32, count: int) -> Flags:
+    """Which of so many users or items have a row: bool[count]."""
+    found = np.zeros(count, dtype=np.bool_)
+    found[index] = True
+    return found
+
+
+def _check(name: str, rows: TrainingRows, sides: Sides) -> None:
+    if not len(rows):
+        raise DataError(
+            f"training ({name})",
+            expected="at least one rating to fit",
+            found="none",
+            hint="take smaller split.test_fraction and split.validation_fraction, or more ratings",
+        )
+    for side, index, count in (("user", rows.user, sides.n_users), ("item", rows.item, sides.n_items)):
+        lowest, highest = int(index.min()), int(index.max())
+        if lowest < 0 or highest >= count:
+            expected = f"indices from 0 to {count - 1}"
+            raise DataError(f"column {side}", expected=expected, found=f"{lowest} to {highest}")
 
 
 def load_keras() -> Any:
@@ -219,8 +240,8 @@ def load_keras() -> Any:
     return keras
 
 
-def _deterministic_keras(seed: int) -> Any:
-    """Keras, seeded, with deterministic operations."""
+def _seed_keras(seed: int) -> None:
+    """Seed Keras, and make TensorFlow's operations deterministic."""
     keras = load_keras()
     import tensorflow as tf
 
@@ -228,4 +249,3 @@ def _deterministic_keras(seed: int) -> Any:
     tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(seed % 2**32)
     tf.config.experimental.enable_op_determinism()
-    return keras

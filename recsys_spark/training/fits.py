@@ -17,7 +17,7 @@ from recsys_spark.models.registry import model_for
 from recsys_spark.models.settings import ModelSettings
 from recsys_spark.training.epochs import EpochResult, Watcher, nobody
 from recsys_spark.training.feed import TrainingRows
-from recsys_spark.training.fit import Fitted, Trainer
+from recsys_spark.training.fit import Fitted, SidesOf, Trainer
 from recsys_spark.training.settings import TrainingSettings
 
 
@@ -54,8 +54,7 @@ def train(
     training_settings: TrainingSettings,
     rows: TrainingRows,
     *,
-    n_users: int,
-    n_items: int,
+    sides_of: SidesOf,
     rating_range: tuple[float, float] | None = None,
     watcher: Watcher = nobody,
 ) -> TrainedModels:
@@ -66,15 +65,14 @@ def train(
         training_settings: how it is fitted. Early stopping needs a validation part; without one, or with
             `early_stopping` none, all `epochs` are run.
         rows: all training rows, with their parts.
-        n_users: users there are, with or without a row.
-        n_items: items there are, with or without a row.
+        sides_of: the users and items, as the rows of a fit show them.
         rating_range: lowest and highest valid rating, for clipping; none: those of each fit's rows.
         watcher: told where a fit stands.
 
     Raises:
         DataError: nothing to fit, an index beyond the number of users or items, or a loss that is not finite.
     """
-    trainer = Trainer(model_for(model_settings), training_settings, n_users, n_items, rating_range, watcher)
+    trainer = Trainer(model_for(model_settings), training_settings, sides_of, rating_range, watcher)
     validation = rows.select("validation")
     validated, epochs = None, training_settings.epochs
     if len(validation):

@@ -25,16 +25,24 @@ class TrainingSettings(Section):
     """adam; sgd: with `momentum`."""
 
     learning_rate: float = Field(0.005, gt=0)
-    """Of the optimizer."""
+    """Of the optimizer, at first."""
+
+    schedule: Literal["constant", "cosine", "exponential"] = "constant"
+    """How the learning rate changes with every step: not; to zero along half a cosine over `epochs`; by the factor
+    `decay` in each epoch."""
+
+    decay: float = Field(0.9, gt=0, le=1)
+    """Of the exponential schedule: learning rate after an epoch, divided by that before it."""
 
     momentum: float = Field(0.0, ge=0, lt=1)
     """Of sgd."""
 
     loss: Literal["mse", "mae"] = "mse"
-    """Mean squared or mean absolute error, in units of the target."""
+    """Mean squared or mean absolute error, in units of the target. A classifier learns by cross-entropy instead."""
 
     target: Literal["none", "centred", "standardised"] = "centred"
-    """What the network learns: the rating; minus its mean; also divided by its standard deviation."""
+    """What the network learns: the rating; minus its mean; also divided by its standard deviation. A classifier learns
+    rating levels instead."""
 
     early_stopping: int | None = Field(2, ge=1)
     """Epochs without a better validation loss before training stops; none: all epochs are run."""
@@ -44,6 +52,23 @@ class TrainingSettings(Section):
 
     clip: bool = False
     """Whether published scores and rating metrics are clipped to the range of the training ratings."""
+
+    xla: bool | None = None
+    """Whether XLA compiles the training step; none: where it was measured to gain (dot products, not dense layers) and
+    the fit is long enough to pay for compiling."""
+
+    rows_in_memory: int = Field(200_000_000, ge=0)
+    """Training rows that the driver holds in memory (about 40 bytes each while it fits); of more, the columns are
+    memory-mapped files, shuffled by blocks."""
+
+    scratch: str | None = None
+    """A local folder for those files; none: the system's folder for temporary files."""
+
+    checkpoints: str | None = None
+    """A local folder that gets the network after each epoch, as `<fit>-<epoch>.keras`; none: nothing is kept."""
+
+    tensorboard: str | None = None
+    """A local folder that gets logs for TensorBoard, one folder for each fit; none: no logs."""
 
     warm_start: Annotated[bool, NotYet()] = False
     """Start from the last evaluated weights of the same split."""

@@ -1,13 +1,41 @@
-"""What a network learns: ratings, or ratings moved and divided so that they lie around zero."""
+"""What a network learns: ratings moved and divided so that they lie around zero, or one of several rating levels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from recsys_spark.kernels.arrays import F32
+from recsys_spark.kernels.arrays import F32, I32
+
+
+class Target(Protocol):
+    """From ratings to what the network is compared with, and back from what it says.
+
+    Attributes:
+        offset: in rating units.
+        scale: one unit of the network's error in rating units.
+    """
+
+    @property
+    def offset(self) -> float: ...  # noqa: D102 - see above
+
+    @property
+    def scale(self) -> float: ...  # noqa: D102
+
+    def transform(self, ratings: F32) -> npt.NDArray[Any]:
+        """Ratings f32[n] as targets [n]."""
+        ...
+
+    def ratings(self, output: F32) -> F32:
+        """What the network says, f32[n, outputs], in rating units: f32[n]."""
+        ...
+
+    def metrics(self) -> list[Any]:
+        """Keras metrics `mse` and `mae`, in units of the target."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,3 +74,60 @@ class TargetScaling:
     def inverse(self, targets: F32) -> F32:
         """Targets, or what a network predicts, in rating units, f32[n]."""
         return targets * np.float32(self.scale) + np.float32(self.offset)
+
+    def ratings(self, output: F32) -> F32:
+        """See `Target.ratings`."""
+        return self.inverse(output[:, 0])
+
+    def metrics(self) -> list[Any]:
+        """See `Target.metrics`."""
+        return ["mse", "mae"]
+
+
+@dataclass(frozen=True)
+class RatingLevels:
+    """target = position of the level nearest to the rating; of two equally near the lower one.
+
+    Args:
+        levels: ascending, in rating units.
+    """
+
+    levels: tuple[float, ...]
+    offset: ClassVar[float] = 0.0
+    scale: ClassVar[float] = 1.0
+
+    def transform(self, ratings: F32) -> I32:
+        """Ratings as positions of levels, i32[n]."""
+        levels = np.array(self.levels, np.float32)
+        between = (levels[1:] + levels[:-1]) / 2
+        return np.searchsorted(between, ratings, side="left").astype(np.int32)
+
+    def ratings(self, output: F32) -> F32:
+        """The expected levels of probabilities f32[n, levels]; see `Target.ratings`."""
+        return output @ np.array(self.levels, np.float32)
+
+    def metrics(self) -> list[Any]:
+        """See `Target.metrics`; `cross_entropy` besides, which the network learns by."""
+        import keras
+
+        levels = keras.ops.convert_to_tensor(np.array(self.levels, np.float32))
+
+        def error(truth: Any, output: Any) -> Any:
+            expected = keras.ops.sum(output * levels, axis=-1)
+            return keras.ops.take(levels, keras.ops.cast(truth[:, 0], "int32")) - expected
+
+        def squared(truth: Any, output: Any) -> Any:
+            return keras.ops.square(error(truth, output))
+
+        def absolute(truth: Any, output: Any) -> Any:
+            return keras.ops.absolute(error(truth, output))
+
+        return [
+            keras.metrics.MeanMetricWrapper(squared, name="mse"),
+            keras.metrics.MeanMetricWrapper(absolute, name="mae"),
+            keras.metrics.SparseCategoricalCrossentropy(name=CROSS_ENTROPY),
+        ]
+
+
+CROSS_ENTROPY = "cross_entropy"
+"""Name of the loss of `RatingLevels` among its metrics."""

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from recsys_spark import artifact
+from recsys_spark.errors import DataError
 from recsys_spark.kernels.arrays import F32, I32, Flags
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.manifest import Description
 from recsys_spark.models.registry import model_for
 from recsys_spark.models.settings import ModelSettings
+from recsys_spark.models.sides import Sides
 from recsys_spark.training.feed import TrainingRows
 from recsys_spark.training.fit import Fitted, Trainer
 from recsys_spark.training.settings import TrainingSettings
@@ -39,28 +41,45 @@ class ModelContract:
     """The suite."""
 
     settings: ClassVar[ModelSettings]
+    targets: ClassVar[tuple[str, ...]] = ("none", "centred", "standardised")
     training: ClassVar[dict[str, Any]] = {"epochs": 15, "batch_size": 64, "learning_rate": 0.03}
+    shortest: ClassVar[dict[str, Any]] = {"epochs": 1, "learning_rate": 1e-6}
+    """A fit that changes hardly anything, for a warm start to show what it knew."""
 
     def network_scores(self, fitted: Fitted, users: I32, items: I32) -> dict[str, F32]:
         """What Keras predicts, in rating units, for each named scorer; a model with more than one overrides this."""
-        output = fitted.network.predict({"user": users, "item": items}, verbose=0)[:, 0]
-        return {"main": output.astype(np.float64) * fitted.scaling.scale + fitted.scaling.offset}
+        output = fitted.network.predict({"user": users, "item": items}, verbose=0).astype(np.float64)
+        levels = fitted.model.levels
+        head = output[:, 0] if levels is None else output @ np.array(levels)
+        return {"main": head * fitted.target.scale + fitted.target.offset}
 
     @classmethod
-    def fit(cls, **changed: Any) -> Fitted:
+    def sides(cls, n_users: int = N_USERS, n_items: int = N_ITEMS) -> Sides:
+        """The users and items of a fit; a model with features overrides this."""
+        return Sides(n_users, n_items)
+
+    @classmethod
+    def fit(cls, sides: Sides | None = None, start: Fitted | None = None, **changed: Any) -> Fitted:
         training = TrainingSettings(**{**cls.training, **changed})
-        trainer = Trainer(model_for(cls.settings), training, N_USERS, N_ITEMS)
-        return trainer.fit("evaluated", rows_where(~HELD_OUT), epochs=training.epochs)
+        trainer = Trainer(model_for(cls.settings), training, lambda _: sides or cls.sides())
+        network = start.network if start else None
+        return trainer.fit("evaluated", rows_where(~HELD_OUT), epochs=training.epochs, start=network)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def by_target(cls) -> dict[str, Fitted]:
+        return {target: cls.fit(target=target) for target in cls.targets}
 
     @pytest.fixture(scope="class", params=["none", "centred", "standardised"])
     @classmethod
-    def fitted(cls, request: pytest.FixtureRequest) -> Fitted:
-        return cls.fit(target=request.param)
+    def fitted(cls, request: pytest.FixtureRequest, by_target: dict[str, Fitted]) -> Fitted:
+        # a model that learns something else than ratings is fitted once
+        return by_target.get(request.param) or by_target[cls.targets[0]]
 
     @pytest.fixture(scope="class")
     @classmethod
     def barely_fitted(cls) -> Fitted:
-        return cls.fit(epochs=1)
+        return cls.fit(epochs=cls.shortest["epochs"])
 
     def test_exported_scores_equal_those_of_keras(self, fitted: Fitted) -> None:
         random = np.random.default_rng(2)
@@ -105,10 +124,28 @@ class ModelContract:
             np.testing.assert_array_equal(loaded[name].score(USERS, ITEMS), scorer.score(USERS, ITEMS))
 
     def test_the_same_seed_gives_the_same_weights_to_the_bit(self, barely_fitted: Fitted) -> None:
-        assert _weights(self.fit(epochs=1)) == _weights(barely_fitted)
+        assert _weights(self.fit(epochs=self.shortest["epochs"])) == _weights(barely_fitted)
 
     def test_another_seed_gives_other_weights(self, barely_fitted: Fitted) -> None:
-        assert _weights(self.fit(epochs=1, seed=7)) != _weights(barely_fitted)
+        assert _weights(self.fit(epochs=self.shortest["epochs"], seed=7)) != _weights(barely_fitted)
+
+    def test_a_warm_start_with_grown_vocabularies_knows_what_was_known(self, by_target: dict[str, Fitted]) -> None:
+        before = by_target["centred"]
+        grown = self.sides(N_USERS + 3, N_ITEMS + 2)
+        warm, cold = (self.fit(grown, start, **self.shortest) for start in (before, None))
+        assert warm.scorers()["main"].n_users == N_USERS + 3
+        known, started, fresh = (_error_on_held_out(f.scorers()["main"]) for f in (before, warm, cold))
+        assert started < 1.2 * known + 0.01
+        assert fresh > 2 * started
+
+    def test_a_warm_start_from_a_network_of_more_users_is_refused(self) -> None:
+        larger = self.fit(self.sides(N_USERS + 1, N_ITEMS), **self.shortest)
+        with pytest.raises(DataError, match="warm start, layer user_"):
+            self.fit(start=larger, **self.shortest)
+
+
+def _error_on_held_out(scorer: PairScorer) -> float:
+    return float(np.mean((scorer.score(USERS[HELD_OUT], ITEMS[HELD_OUT]) - RATINGS[HELD_OUT]) ** 2))
 
 
 def _weights(fitted: Fitted) -> bytes:

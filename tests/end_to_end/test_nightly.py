@@ -89,7 +89,7 @@ def test_the_reported_errors_are_those_of_the_evaluated_model_on_the_test_rows(s
 
 def test_the_metrics_table_says_what_the_summary_says(sample: Finished) -> None:
     rows = sample.table("metrics")
-    finished = rows[rows.epoch.isna() & (rows.scorer == "main")]
+    finished = rows[rows.epoch.isna() & rows.segment.isna() & (rows.scorer == "main")]
     by_key = {(r.split, r.metric): r.value for r in finished.itertuples()}
 
     assert by_key[("test", "rmse")] == sample.summary["metrics"]["test"]["rmse"]

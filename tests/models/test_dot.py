@@ -6,7 +6,8 @@ import numpy as np
 
 from recsys_spark.models.dot import Dot
 from recsys_spark.models.settings import DotSettings
-from tests.contracts.model import ModelContract
+from recsys_spark.models.sides import Sides
+from tests.contracts.model import N_ITEMS, N_USERS, ModelContract
 
 
 class TestDot(ModelContract):
@@ -17,16 +18,37 @@ class TestDotWithoutBiases(ModelContract):
     settings = DotSettings(embedding_size=4, biases=False)
 
 
+class TestDotWithFeatures(ModelContract):
+    settings = DotSettings(embedding_size=4)
+
+    @classmethod
+    def sides(cls, n_users: int = N_USERS, n_items: int = N_ITEMS) -> Sides:
+        parity = (np.arange(n_items) % 2).astype(np.float32)
+        return Sides(n_users, n_items, item_features=np.stack([parity, 1 - parity], axis=1))
+
+
+def test_a_new_item_with_features_is_scored_by_them_before_it_has_a_rating() -> None:
+    parity = (np.arange(N_ITEMS + 2) % 2).astype(np.float32)
+    sides = Sides(N_USERS, N_ITEMS + 2, item_features=np.stack([parity, 1 - parity], axis=1))
+    scorer = TestDotWithFeatures.fit(sides).scorers()["main"]
+    users = np.arange(N_USERS, dtype=np.int32)
+    # the even newcomer is liked by even users, the odd one by odd users, as are all items that have ratings
+    for newcomer in (N_ITEMS, N_ITEMS + 1):
+        scores = scorer.score(users, np.full(N_USERS, newcomer, np.int32))
+        liked = users % 2 == newcomer % 2
+        assert scores[liked].min() > scores[~liked].max()
+
+
 def test_a_model_without_biases_exports_none() -> None:
     model = Dot(DotSettings(embedding_size=2, biases=False))
-    scorer = model.export(model.build(n_users=2, n_items=3), scale=1.0, offset=0.0, clip=None)["main"]
+    scorer = model.export(model.build(Sides(2, 3)), scale=1.0, offset=0.0, clip=None)["main"]
     assert scorer.user_bias is None
     assert scorer.item_bias is None
 
 
 def test_fresh_biases_are_zero_and_fresh_vectors_are_small_and_different() -> None:
     model = Dot(DotSettings(embedding_size=50))
-    scorer = model.export(model.build(n_users=40, n_items=40), scale=1.0, offset=0.0, clip=None)["main"]
+    scorer = model.export(model.build(Sides(40, 40)), scale=1.0, offset=0.0, clip=None)["main"]
     assert scorer.user_bias is not None
     assert scorer.item_bias is not None
     assert not scorer.user_bias.any()
@@ -37,7 +59,7 @@ def test_fresh_biases_are_zero_and_fresh_vectors_are_small_and_different() -> No
 
 
 def test_the_penalty_is_on_the_rows_looked_up_as_a_mean_over_the_batch() -> None:
-    network = Dot(DotSettings(embedding_size=3, l2=0.5, biases=False)).build(n_users=10, n_items=10)
+    network = Dot(DotSettings(embedding_size=3, l2=0.5, biases=False)).build(Sides(10, 10))
     users, items = np.array([1, 2, 2], np.int32), np.array([0, 5, 9], np.int32)
     network({"user": users, "item": items})
     vectors = [network.get_layer(f"{side}_embedding").get_weights()[0] for side in ("user", "item")]

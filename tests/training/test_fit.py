@@ -14,12 +14,17 @@ import pytest
 from recsys_spark.errors import DataError
 from recsys_spark.models.registry import model_for
 from recsys_spark.models.settings import DotSettings, MlpSettings
+from recsys_spark.models.sides import Sides
 from recsys_spark.training.epochs import FitNews
 from recsys_spark.training.feed import TrainingRows
 from recsys_spark.training.fit import Fitted, Trainer
 from recsys_spark.training.settings import TrainingSettings
 
 N_USERS, N_ITEMS = 20, 25
+
+
+def sides_of(rows: TrainingRows) -> Sides:
+    return Sides(N_USERS, N_ITEMS)
 
 
 def random_rows(n: int, seed: int) -> TrainingRows:
@@ -36,7 +41,7 @@ ROWS, VALIDATION = random_rows(300, seed=1), random_rows(200, seed=2)
 
 def trainer(*, l2: float = 0.0, rating_range: tuple[float, float] | None = None, **training: Any) -> Trainer:
     settings = TrainingSettings(**{"batch_size": 32, "learning_rate": 0.02, **training})
-    return Trainer(model_for(DotSettings(embedding_size=8, l2=l2)), settings, N_USERS, N_ITEMS, rating_range)
+    return Trainer(model_for(DotSettings(embedding_size=8, l2=l2)), settings, sides_of, rating_range)
 
 
 def error_on(rows: TrainingRows, fitted: Fitted) -> float:
@@ -47,7 +52,7 @@ def fingerprint() -> str:
     """Of the weights of a network with everything that draws random numbers."""
     settings = TrainingSettings(batch_size=32, epochs=2)
     model = model_for(MlpSettings(embedding_size=8, layers=(16,), dropout=0.2))
-    fitted = Trainer(model, settings, N_USERS, N_ITEMS).fit("evaluated", ROWS, epochs=2)
+    fitted = Trainer(model, settings, sides_of).fit("evaluated", ROWS, epochs=2)
     return hashlib.sha256(b"".join(weights.tobytes() for weights in fitted.network.get_weights())).hexdigest()
 
 
@@ -100,8 +105,8 @@ class TestWhatIsNeverSeen:
 
     def test_the_target_is_scaled_by_the_fitted_rows_alone(self) -> None:
         fitted = trainer(target="standardised").fit("validated", ROWS, epochs=1, validation=VALIDATION)
-        assert fitted.scaling.offset == pytest.approx(ROWS.rating.mean(), rel=1e-6)
-        assert fitted.scaling.scale == pytest.approx(ROWS.rating.std(), rel=1e-6)
+        assert fitted.target.offset == pytest.approx(ROWS.rating.mean(), rel=1e-6)
+        assert fitted.target.scale == pytest.approx(ROWS.rating.std(), rel=1e-6)
 
 
 class TestWhatIsReported:
@@ -121,7 +126,7 @@ class TestWhatIsReported:
     ) -> None:
         heard: list[FitNews] = []
         shared = trainer()
-        Trainer(shared.model, shared.settings, N_USERS, N_ITEMS, watcher=heard.append).fit("published", ROWS, epochs=2)
+        Trainer(shared.model, shared.settings, sides_of, watcher=heard.append).fit("published", ROWS, epochs=2)
         milestones = [(news.fit, news.epoch, news.what) for news in heard if news.what != "running"]
         assert milestones == [("published", 1, "epoch"), ("published", 2, "epoch"), ("published", 2, "fit")]
         assert capfd.readouterr().out == ""
@@ -129,7 +134,7 @@ class TestWhatIsReported:
     def test_a_loss_that_is_not_finite_ends_the_fit_with_a_hint(self) -> None:
         heard: list[FitNews] = []
         shared = trainer(optimizer="sgd", learning_rate=1e6)
-        diverging = Trainer(shared.model, shared.settings, N_USERS, N_ITEMS, watcher=heard.append)
+        diverging = Trainer(shared.model, shared.settings, sides_of, watcher=heard.append)
         with pytest.raises(DataError, match=r"expected a finite loss(.|\n)*smaller training.learning_rate"):
             diverging.fit("evaluated", ROWS, epochs=50)
         assert heard[-1].what == "fit"

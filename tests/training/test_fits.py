@@ -9,6 +9,7 @@ import pytest
 
 from recsys_spark.models.dot import Dot
 from recsys_spark.models.settings import DotSettings
+from recsys_spark.models.sides import Sides
 from recsys_spark.training.epochs import EpochResult
 from recsys_spark.training.feed import PARTS, TrainingRows
 from recsys_spark.training.fit import Fitted, Trainer
@@ -57,7 +58,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
 
 def train_on(parts: str, **training: Any) -> TrainedModels:
     rows = rows_in(parts)
-    return train(DotSettings(), TrainingSettings(**training), rows, n_users=len(rows), n_items=len(rows))
+    return train(DotSettings(), TrainingSettings(**training), rows, sides_of=lambda _: Sides(len(rows), len(rows)))
 
 
 def test_epochs_are_found_on_validation_and_the_published_model_is_fitted_on_everything(calls: list[Call]) -> None:
@@ -113,11 +114,12 @@ def test_each_fit_starts_afresh_and_scales_its_target_by_its_own_rows() -> None:
     part = random.integers(0, 3, 240).astype(np.uint8)
     rows = TrainingRows(user, item, (1 + part).astype(np.float32), part)
     settings = TrainingSettings(epochs=2, batch_size=32, early_stopping=1)
-    models = train(DotSettings(embedding_size=2), settings, rows, n_users=12, n_items=12)
+    sides_of = lambda _: Sides(12, 12)  # noqa: E731
+    models = train(DotSettings(embedding_size=2), settings, rows, sides_of=sides_of)
     assert models.validated is not None
     for fitted, parts in ((models.validated, PARTS[:1]), (models.evaluated, PARTS[:2]), (models.published, PARTS)):
-        assert fitted.scaling.offset == pytest.approx(rows.select(*parts).rating.mean(), rel=1e-6)
+        assert fitted.target.offset == pytest.approx(rows.select(*parts).rating.mean(), rel=1e-6)
         assert len(fitted.history) >= fitted.epochs == models.epochs
-    alone = Trainer(Dot(DotSettings(embedding_size=2)), settings, 12, 12).fit("published", rows, epochs=models.epochs)
+    alone = Trainer(Dot(DotSettings(embedding_size=2)), settings, sides_of).fit("published", rows, epochs=models.epochs)
     for weights, expected in zip(models.published.network.get_weights(), alone.network.get_weights(), strict=True):
         np.testing.assert_array_equal(weights, expected)

@@ -56,7 +56,7 @@ def test_speed_and_time_left_come_from_the_time_spent_training(monkeypatch: pyte
     now = [0.0]
     monkeypatch.setattr("recsys_spark.training.epochs.time.monotonic", lambda: now[0])
     heard: list[FitNews] = []
-    clock = EpochClock("evaluated", epochs=3, rows=1000, batch_size=300, loss="mse", watcher=heard.append)
+    clock = EpochClock("evaluated", epochs=3, rows=1000, batch_size=300, loss="mse", scale=1.0, watcher=heard.append)
     for second, event in enumerate(
         (
             lambda: clock.epoch_begins(0),
@@ -74,14 +74,14 @@ def test_speed_and_time_left_come_from_the_time_spent_training(monkeypatch: pyte
         ("epoch", 1000, 500.0, pytest.approx(4.0)),
         ("fit", 1000, 500.0, 0.0),
     ]
-    assert [tuple(result) for result in clock.history] == [("evaluated", 1, 0.8, 0.85, 500.0)]
+    assert [tuple(result) for result in clock.history] == [("evaluated", 1, 0.8, 0.85, 500.0, 0.85, None, None)]
 
 
 def test_news_come_a_few_times_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("recsys_spark.training.epochs.time.monotonic", lambda: now[0])
     heard: list[FitNews] = []
-    clock = EpochClock("evaluated", epochs=1, rows=1000, batch_size=1, loss="mse", watcher=heard.append)
+    clock = EpochClock("evaluated", epochs=1, rows=1000, batch_size=1, loss="mse", scale=1.0, watcher=heard.append)
     clock.epoch_begins(0)
     for batch in range(1000):
         now[0] = batch / 1000

@@ -1,0 +1,23 @@
+"""Search settings, and train the best of them on everything."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_spark.command import main
+
+if TYPE_CHECKING:
+    from recsys_spark.stages import Job
+
+
+def run(job: Job) -> None:
+    """Called with a session once the configuration is known to be sound."""
+    from recsys_spark import stages
+
+    stages.tune(job)
+
+
+if __name__ == "__main__":
+    sys.exit(main("tune", run, Path(__file__).resolve().parent.parent))

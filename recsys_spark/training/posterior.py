@@ -1,0 +1,251 @@
+"""The posterior mean of biased matrix factorisation: samples, their average, and its compression to one dot product.
+
+Salakhutdinov and Mnih: Bayesian Probabilistic Matrix Factorization using Markov Chain Monte Carlo, ICML 2008; drawn by
+`Sghmc` instead of Gibbs sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import numpy as np
+
+from recsys_spark.kernels.arrays import F32
+from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.models.embedding import clear, table
+from recsys_spark.models.posterior_mf import PosteriorMf
+from recsys_spark.models.sides import SIDES, Sides
+from recsys_spark.models.warm import carry_over
+from recsys_spark.training.callbacks import on_request, timekeeping
+from recsys_spark.training.feed import TrainingRows, dataset
+from recsys_spark.training.sghmc import RowsOfTable, Sghmc
+from recsys_spark.training.target import TargetScaling
+
+if TYPE_CHECKING:
+    from recsys_spark.training.fit import Fitted, Trainer
+
+
+class Sample(NamedTuple):
+    """One draw from the posterior, in units of the target."""
+
+    user: F32
+    """f32[n_users, k]"""
+
+    item: F32
+    """f32[n_items, k]"""
+
+    user_bias: F32
+    """f32[n_users]"""
+
+    item_bias: F32
+    """f32[n_items]"""
+
+    def predict(self, rows: TrainingRows) -> F32:
+        """What this draw says about some rows, f32[n]."""
+        factors = np.einsum("nk,nk->n", self.user[rows.user], self.item[rows.item])
+        predicted: F32 = self.user_bias[rows.user] + self.item_bias[rows.item] + factors
+        return predicted
+
+
+def sample_posterior(
+    trainer: Trainer,
+    model: PosteriorMf,
+    name: str,
+    rows: TrainingRows,
+    sides: Sides,
+    *,
+    epochs: int,
+    validation: TrainingRows | None,
+    start: keras.Model | None = None,
+) -> Fitted:
+    """Fit by sampling.
+
+    Args:
+        trainer: settings, clock and watcher. With a batch size of all rows the gradient is exact; smaller batches add
+            their own noise.
+        model: how many samples of what size.
+        name: of the fit.
+        rows: what is fitted.
+        sides: the users and items.
+        epochs: in all; the first `burn_in` of them only find the way to the posterior.
+        validation: measured with the mean of the samples so far.
+        start: the mean of an earlier fit, from which the chain starts instead of from noise.
+
+    Returns:
+        The compressed mean; with `score_std` also the samples. Driver memory: 4 bytes x samples x columns for each user
+        and item, and about 150 bytes for each row of a batch.
+    """
+    from recsys_spark.training.fit import Fitted
+
+    settings, training = model.settings, trainer.settings
+    target = TargetScaling.of(rows.rating, training.target)
+    network = _sample_network(model, rows, sides, start)
+    optimizer = _sampler(network, model, rows, sides, target, seed=training.seed)
+    network.compile(optimizer=optimizer, loss="mse", metrics=["mse", "mae"], jit_compile=False)
+    clock = trainer.clock(name, rows, target, epochs=epochs)
+    size = min(training.batch_size, len(rows))
+    # where one batch is everything, the order of its rows changes nothing
+    batches = dataset(
+        rows, target.transform, batch_size=size, shuffle_seed=None if size == len(rows) else training.seed
+    )
+    chain = Chain(due=sample_epochs(epochs, settings.burn_in, settings.samples), validation=validation)
+    chain.expected = None if validation is None else target.transform(validation.rating)
+    sampling = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda _, logs: optimizer.follow_noise(logs["mse"]),
+        on_epoch_end=lambda epoch, logs: chain.look(network, epoch + 1, logs),
+    )
+    try:
+        network.fit(
+            batches,
+            epochs=epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=[sampling, timekeeping(clock), *on_request(training, name)],
+        )
+    finally:
+        clock.fit_ends()
+    mean = _mean_network(model, sides, chain.samples)
+    clip, history = trainer.clip(rows), tuple(clock.history)
+    if not settings.score_std:
+        return Fitted(model, mean, target, clip, epochs, history)
+    stored = stacked(chain.samples, target, clip)
+    return Fitted(model, mean, target, clip, epochs, history, stored, len(chain.samples))
+
+
+def sample_epochs(epochs: int, burn_in: int, samples: int) -> tuple[int, ...]:
+    """After which epochs (from 1) samples are taken: the last one, and evenly back from there to the end of `burn_in`.
+
+    Example:
+        >>> sample_epochs(10, 4, 3)
+        (6, 8, 10)
+    """
+    taken = min(samples, epochs - burn_in)
+    return tuple(int(epoch) for epoch in np.linspace(burn_in, epochs, taken + 1)[1:])
+
+
+@dataclass(eq=False)
+class Chain:
+    """The samples of one run of the sampler.
+
+    Args:
+        due: epochs after which one is taken.
+        validation: rows to measure the mean of the samples on.
+        expected: their targets.
+    """
+
+    due: Iterable[int]
+    validation: TrainingRows | None = None
+    expected: F32 | None = None
+    samples: list[Sample] = field(default_factory=list)
+    _predicted: Any = 0.0
+
+    def look(self, network: keras.Model, epoch: int, logs: dict[str, float]) -> None:
+        """Take a sample if it is time, and add the error of the mean so far to Keras' logs of the epoch."""
+        if epoch not in self.due:
+            return
+        user, item = table(network, "user"), table(network, "item")
+        biases = (table(network, side, "bias")[:, 0].copy() for side in SIDES)
+        self.samples.append(Sample(user, item, *biases))
+        if self.validation is not None and self.expected is not None and len(self.expected):
+            self._predicted += self.samples[-1].predict(self.validation)
+            error = self._predicted / len(self.samples) - self.expected
+            logs["val_mse"], logs["val_mae"] = float(np.mean(error**2)), float(np.mean(np.abs(error)))
+
+
+def compressed(samples: list[Sample], columns: int) -> tuple[F32, F32]:
+    """The mean of the samples' dot products as one of fewer columns, the best one in the least-squares sense.
+
+    With A = [U_1 .. U_S] / S and W = [V_1 .. V_S] the mean is A W^T. QR of both, then the singular value decomposition
+    of R_A R_W^T (Eckart and Young, 1936), the singular values shared between both sides.
+
+    Args:
+        samples: at least one.
+        columns: kept; zeros where there are fewer.
+
+    Returns:
+        f32[n_users, columns] and f32[n_items, columns].
+    """
+    q_a, r_a = np.linalg.qr(np.concatenate([s.user for s in samples], axis=1) / np.float32(len(samples)))
+    q_w, r_w = np.linalg.qr(np.concatenate([s.item for s in samples], axis=1))
+    left, singular, right = np.linalg.svd(r_a @ r_w.T)
+    kept = min(columns, len(singular))
+    shared = np.sqrt(singular[:kept])
+    user, item = q_a @ (left[:, :kept] * shared), q_w @ (right[:kept].T * shared)
+    missing = ((0, 0), (0, columns - kept))
+    return np.pad(user, missing).astype(np.float32), np.pad(item, missing).astype(np.float32)
+
+
+def stacked(samples: list[Sample], target: TargetScaling, clip: tuple[float, float] | None) -> PairScorer:
+    """All samples side by side: one dot product whose score is the mean of theirs, before any compression.
+
+    Each sample takes k + 2 columns of both sides: its vectors, then user bias and 1, then 1 and item bias. So the
+    product of its columns alone, times `target.scale`, plus the offset, is the score that it gives.
+    """
+    users, items = [], []
+    for sample in samples:
+        ones_u, ones_i = np.ones((len(sample.user), 1), np.float32), np.ones((len(sample.item), 1), np.float32)
+        users += [sample.user, sample.user_bias[:, None], ones_u]
+        items += [sample.item, ones_i, sample.item_bias[:, None]]
+    return PairScorer(
+        user=np.ascontiguousarray(np.concatenate(users, axis=1)),
+        item=np.ascontiguousarray(np.concatenate(items, axis=1)),
+        scale=target.scale / len(samples),
+        offset=target.offset,
+        clip=clip,
+    )
+
+
+def _sample_network(model: PosteriorMf, rows: TrainingRows, sides: Sides, start: keras.Model | None) -> keras.Model:
+    from recsys_spark.training.fit import present
+
+    network = model.build_sample(sides)
+    if start is not None:
+        mean = model.build(sides)
+        carry_over(start, mean)
+        for side in SIDES:
+            # the first columns of a mean are those that matter most
+            kept = table(mean, side)[:, : model.settings.embedding_size]
+            begun = table(network, side)
+            begun[:, : kept.shape[1]] = kept
+            network.get_layer(f"{side}_embedding").set_weights([begun])
+            network.get_layer(f"{side}_bias").set_weights([table(mean, side, "bias")])
+    clear(network, "user", ~present(rows.user, sides.n_users))
+    clear(network, "item", ~present(rows.item, sides.n_items))
+    return network
+
+
+def _sampler(
+    network: keras.Model, model: PosteriorMf, rows: TrainingRows, sides: Sides, target: TargetScaling, *, seed: int
+) -> Sghmc:
+    counts = {
+        "user": np.bincount(rows.user, minlength=sides.n_users).astype(np.float32),
+        "item": np.bincount(rows.item, minlength=sides.n_items).astype(np.float32),
+    }
+    # a first guess; the sampler soon finds its own: most of the variance is noise, some of it lies in the biases
+    variance = float(np.var(rows.rating, dtype=np.float64)) / target.scale**2 or 1.0
+    guesses = {"embedding": 0.1 * np.sqrt(variance), "bias": 0.2 * variance}
+    names = [variable.path.split("/")[0] for variable in network.trainable_variables]
+    tables = []
+    for name in names:
+        side, what = name.split("_")
+        other = f"{'item' if side == 'user' else 'user'}_{what}"
+        tables.append(RowsOfTable(counts[side], names.index(other) if what == "embedding" else None, guesses[what]))
+    step, friction = model.settings.step, model.settings.friction
+    return Sghmc(tables, n_rows=len(rows), noise=0.65 * variance, step=step, friction=friction, seed=seed)
+
+
+def _mean_network(model: PosteriorMf, sides: Sides, samples: list[Sample]) -> keras.Model:
+    network = model.build(sides)
+    user, item = compressed(samples, model.settings.columns)
+    means = {
+        "user_embedding": user,
+        "item_embedding": item,
+        "user_bias": np.mean([s.user_bias for s in samples], axis=0)[:, None],
+        "item_bias": np.mean([s.item_bias for s in samples], axis=0)[:, None],
+    }
+    for layer, weights in means.items():
+        network.get_layer(layer).set_weights([weights])
+    return network

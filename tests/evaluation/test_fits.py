@@ -1,0 +1,113 @@
+"""Each part is measured with the fit that has not seen it, beside baselines that have not seen it either."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from recsys_spark.evaluation.baselines import fit_baselines
+from recsys_spark.evaluation.fits import fits_of, measure, validated
+from recsys_spark.evaluation.rating import Metric
+from recsys_spark.evaluation.settings import AlsSettings, EvaluationSettings
+from recsys_spark.kernels.scorer import PairScorer
+from tests.evaluation.ratings import N_ITEMS, N_USERS, dot, errors, in_spark, some_ratings
+
+ROWS = some_ratings()
+PLAIN = EvaluationSettings(bootstrap=0)
+
+
+def baselines(rows: pd.DataFrame) -> dict[str, PairScorer]:
+    users, items, ratings = (rows[c].to_numpy() for c in ("user_index", "item_index", "rating"))
+    return fit_baselines(users, items, ratings, n_users=N_USERS, n_items=N_ITEMS, damping=10)
+
+
+OF_ALL_BUT_TEST = baselines(ROWS[ROWS.part != "test"])
+OF_TRAIN = baselines(ROWS[ROWS.part == "train"])
+STORED = (
+    {"main": dot(1), "validated": dot(2)}
+    | OF_ALL_BUT_TEST
+    | {validated(name): scorer for name, scorer in OF_TRAIN.items()}
+)
+
+
+def value(metrics: list[Metric], *key: str, segment: str | None = None) -> float:
+    (found,) = (m.value for m in metrics if (m.scorer, m.split, m.metric) == key and m.segment == segment)
+    return found
+
+
+def test_figures_on_validation_are_those_of_the_fit_and_baselines_of_train_alone(spark: SparkSession) -> None:
+    metrics = measure(in_spark(spark, ROWS), STORED, PLAIN)
+
+    expected = {
+        "train": {"main": dot(1)} | OF_ALL_BUT_TEST,
+        "validation": {"main": dot(2)} | OF_TRAIN,
+        "test": {"main": dot(1)} | OF_ALL_BUT_TEST,
+    }
+    assert {m.scorer for m in metrics} == {"main", "mean", "item_mean", "bias"}
+    for part, scorers in expected.items():
+        for name in ("main", "mean", "item_mean", "bias"):
+            mse = errors(ROWS[ROWS.part == part], scorers[name])["mse"]
+            assert value(metrics, name, part, "mse") == pytest.approx(mse, rel=1e-12), (name, part)
+
+
+def test_ratings_are_counted_among_the_rows_of_the_fit_that_is_measured(spark: SparkSession) -> None:
+    metrics = measure(in_spark(spark, ROWS), STORED, PLAIN)
+
+    def in_segment(part: str, fitted: pd.DataFrame) -> int:
+        known = fitted.groupby("item_index").size()
+        return int(ROWS[ROWS.part == part].item_index.map(known).fillna(0).between(1, 4).sum())
+
+    train, held_in = ROWS[ROWS.part == "train"], ROWS[ROWS.part != "test"]
+    of_validation = value(metrics, "main", "validation", "n", segment="item_ratings=1-4")
+    assert of_validation == in_segment("validation", train) != in_segment("validation", held_in)
+    assert value(metrics, "main", "test", "n", segment="item_ratings=1-4") == in_segment("test", held_in)
+
+
+def test_without_baselines_of_train_alone_validation_shows_the_model_alone(spark: SparkSession) -> None:
+    stored = {name: scorer for name, scorer in STORED.items() if not name.startswith("validated_")}
+
+    metrics = measure(in_spark(spark, ROWS), stored, PLAIN)
+
+    assert {m.scorer for m in metrics if m.split == "validation"} == {"main"}
+    assert {m.scorer for m in metrics if m.split == "test"} == {"main", "mean", "item_mean", "bias"}
+
+
+def test_without_a_validated_fit_there_is_one_fit_for_all_parts() -> None:
+    (only,) = fits_of({"main": dot(1)} | OF_ALL_BUT_TEST)
+
+    assert only.parts == ("train", "validation", "test")
+    assert only.popularity is OF_ALL_BUT_TEST["popularity"]
+
+
+def test_where_the_model_clips_its_baselines_are_measured_both_ways_too(spark: SparkSession) -> None:
+    clip = (2.0, 3.25)
+    stored = STORED | {name: dataclasses.replace(STORED[name], clip=clip) for name in ("main", "validated")}
+
+    metrics = measure(in_spark(spark, ROWS), stored, PLAIN)
+
+    test = ROWS[ROWS.part == "test"]
+    for name in ("main", "bias"):
+        scorer = dataclasses.replace(stored[name], clip=clip)
+        expected = errors(test, scorer)
+        assert expected["mse"] != expected["mse_unclipped"]
+        for metric in ("mse", "rmse", "mae", "mse_unclipped", "rmse_unclipped", "mae_unclipped"):
+            assert value(metrics, name, "test", metric) == pytest.approx(expected[metric], rel=1e-12), (name, metric)
+
+
+def test_als_is_fitted_without_the_test_part_and_measured_beside_the_others(spark: SparkSession) -> None:
+    """A taste that two factors explain: ALS beats what biases alone can tell."""
+    like = np.where(ROWS.user_index % 2 == ROWS.item_index % 2, 5, 1).astype(np.float32)
+    rows = ROWS.assign(rating=like)
+    settings = EvaluationSettings(bootstrap=20, baselines=("als",), als=AlsSettings(rank=2, iterations=5))
+    stored = {"main": dot(1), "validated": dot(2)} | baselines(rows[rows.part != "test"])
+
+    metrics = measure(in_spark(spark, rows), stored, settings)
+
+    assert {m.split for m in metrics if m.scorer == "als"} == {"train", "test"}
+    assert value(metrics, "als", "test", "mse") < 0.75 * value(metrics, "bias", "test", "mse")
+    unchanged = measure(in_spark(spark, rows.assign(rating=np.where(rows.part == "test", 3, like))), stored, settings)
+    assert value(unchanged, "als", "train", "mse") == pytest.approx(value(metrics, "als", "train", "mse"), rel=1e-4)
