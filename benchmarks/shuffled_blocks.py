@@ -31,10 +31,8 @@ from benchmarks.generated_ratings import Generated, generate
 from recsys_spark.models.dot import Dot
 from recsys_spark.models.settings import DotSettings
 from recsys_spark.models.sides import Sides
-from recsys_spark.training.compiling import compile_for
 from recsys_spark.training.feed import PARTS, TrainingRows, dataset, read_rows
 from recsys_spark.training.fit import load_keras
-from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.target import TargetScaling
 
 MEMORY, BLOCKS = "memory", "blocks"
@@ -77,7 +75,6 @@ def fit(file: Path, place: str, *, sides: Sides, seed: int, epochs: int, block_r
     import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
     # the first tensor loads what TensorFlow needs whatever the data
     tf.random.stateless_uniform([1000], [1, 2])
     memory = OwnMemory()
@@ -89,10 +86,7 @@ def fit(file: Path, place: str, *, sides: Sides, seed: int, epochs: int, block_r
         target = TargetScaling.of(train.rating, "centred")
         batches = dataset(train, target.transform, batch_size=BATCH, shuffle_seed=seed, block_rows=block_rows)
         prepared = time.perf_counter()
-        settings = TrainingSettings(batch_size=BATCH, epochs=epochs, learning_rate=0.004, schedule="cosine", xla=True)
-        model = Dot(DotSettings(embedding_size=16, l2=0.02))
-        network = model.build(sides)
-        compile_for(network, model, settings, target, steps_per_epoch=len(batches))
+        network = compiled(keras, sides, steps=epochs * len(batches))
         ends = [time.perf_counter()]
         note_end = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
         network.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[note_end])
@@ -103,6 +97,14 @@ def fit(file: Path, place: str, *, sides: Sides, seed: int, epochs: int, block_r
             "test_mse": error(network, test, target),
             "peak_mib": peak / MIB,
         }
+
+
+def compiled(keras: Any, sides: Sides, *, steps: int) -> Any:
+    """A fresh dot product that is fast to train."""
+    network = Dot(DotSettings(embedding_size=16, l2=0.02)).build(sides)
+    rate = keras.optimizers.schedules.CosineDecay(0.004, decay_steps=steps)
+    network.compile(keras.optimizers.Adam(rate), loss="mse", steps_per_execution=64, jit_compile=True)
+    return network
 
 
 def error(network: Any, test: TrainingRows, target: TargetScaling) -> float:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recsys_spark.errors import ConfigError
 from recsys_spark.training.epochs import EpochClock
 from recsys_spark.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    import keras
 
 
 def timekeeping(clock: EpochClock) -> Any:
@@ -31,27 +34,40 @@ def early_stopping(settings: TrainingSettings, loss: str) -> Any:
     )
 
 
-def on_request(settings: TrainingSettings, fit: str) -> list[Any]:
+def on_request(settings: TrainingSettings, fit: str, network: keras.Model) -> list[Any]:
     """The callbacks that the settings ask for.
 
     Args:
         settings: of the training.
         fit: name of the fit, which its checkpoints and logs bear.
+        network: that is fitted.
 
     Raises:
         ConfigError: logs for TensorBoard are wanted where it is not installed.
     """
     import keras
 
-    wanted = []
+    wanted: list[Any] = []
     if settings.checkpoints is not None:
-        folder = Path(settings.checkpoints)
-        folder.mkdir(parents=True, exist_ok=True)
-        wanted.append(keras.callbacks.ModelCheckpoint(folder / f"{fit}-{{epoch:04d}}.keras"))
+        wanted.append(_checkpoints(Path(settings.checkpoints), fit, network))
     if settings.tensorboard is not None:
         _require_tensorboard()
         wanted.append(keras.callbacks.TensorBoard(str(Path(settings.tensorboard) / fit), write_graph=False))
     return wanted
+
+
+def _checkpoints(folder: Path, fit: str, network: keras.Model) -> Any:
+    import keras
+
+    folder.mkdir(parents=True, exist_ok=True)
+    # not compiled: a sampler or a metric of this package would keep Keras from opening the file
+    bare = type(network).from_config(network.get_config())
+
+    def save(epoch: int, logs: Any) -> None:
+        bare.set_weights(network.get_weights())
+        bare.save(folder / f"{fit}-{epoch + 1:04d}.keras")
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=save)
 
 
 def _require_tensorboard() -> None:

@@ -23,35 +23,40 @@ _STEPS_IN_A_CALL = 64
 """A call into TensorFlow runs so many steps as make up that many rows, at most that many steps: enough that the call
 itself costs nothing, few enough that progress is seen."""
 
-_STEPS_THAT_PAY_FOR_XLA = 5_000
-"""Steps of a fit from which XLA is used where the model gains: it saves about 0.3 ms a step."""
+_ROWS_THAT_PAY_FOR_XLA = 5_000_000
+"""Rows of a fit, over all epochs, from which XLA is used where the model gains: it saves a second or two on them."""
 
 
-def compile_for(
-    network: keras.Model, model: Model, settings: TrainingSettings, target: Target, *, steps_per_epoch: int
-) -> None:
-    """Compile a fresh network.
+def compile_for(network: keras.Model, model: Model, settings: TrainingSettings, target: Target, *, n_rows: int) -> None:
+    """Compile a fresh network for descent.
 
     Args:
         network: changed in place.
         model: that built it.
         settings: of the training.
         target: what it learns.
-        steps_per_epoch: batches in an epoch.
+        n_rows: in an epoch.
     """
     network.compile(
-        optimizer=optimizer(settings, steps_per_epoch=steps_per_epoch),
+        optimizer=optimizer(settings, steps_per_epoch=-(-n_rows // settings.batch_size)),
         loss="sparse_categorical_crossentropy" if model.levels else settings.loss,
         # once more, since what Keras calls "loss" has the penalties in it
         metrics=target.metrics(),
         steps_per_execution=max(1, min(_STEPS_IN_A_CALL, _ROWS_IN_A_CALL // settings.batch_size)),
         jit_compile=False,
     )
-    if uses_xla(model, settings, steps=steps_per_epoch * settings.epochs):
-        import tensorflow as tf
+    if uses_xla(model, settings, n_rows=n_rows):
+        step_by_xla(network)
 
-        # Keras itself refuses XLA beside deterministic operations, for the sake of other devices than CPUs
-        network.train_step = tf.function(network.train_step, jit_compile=True)
+
+def step_by_xla(network: keras.Model) -> None:
+    """Let XLA compile the training step of a compiled network.
+
+    Keras itself refuses that beside deterministic operations, for the sake of other devices than CPUs.
+    """
+    import tensorflow as tf
+
+    network.train_step = tf.function(network.train_step, jit_compile=True)
 
 
 def loss_name(model: Model, settings: TrainingSettings) -> str:
@@ -59,11 +64,11 @@ def loss_name(model: Model, settings: TrainingSettings) -> str:
     return CROSS_ENTROPY if model.levels else settings.loss
 
 
-def uses_xla(model: Model, settings: TrainingSettings, *, steps: int) -> bool:
-    """Whether XLA compiles the training step of a fit of so many steps."""
+def uses_xla(model: Model, settings: TrainingSettings, *, n_rows: int) -> bool:
+    """Whether XLA compiles the training step of a fit with so many rows in an epoch."""
     if settings.xla is not None:
         return settings.xla
-    return model.gains_from_xla and steps >= _STEPS_THAT_PAY_FOR_XLA
+    return model.gains_from_xla and n_rows * settings.epochs >= _ROWS_THAT_PAY_FOR_XLA
 
 
 def optimizer(settings: TrainingSettings, *, steps_per_epoch: int) -> Any:

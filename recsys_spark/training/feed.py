@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from recsys_spark.training.blocks import BLOCK_ROWS, read_block, write_blocks
+from recsys_spark.training.blocks import BLOCK_ROWS, blocks_of, write_shards
 from recsys_spark.training.reading import count_rows, read_rows
 from recsys_spark.training.records import RECORD_BYTES, ToTarget, packed, target_type, unpacked
 from recsys_spark.training.rows import PARTS, Part, TrainingRows
@@ -42,6 +42,7 @@ def dataset(
     batch_size: int,
     shuffle_seed: int | None = None,
     block_rows: int = BLOCK_ROWS,
+    shard_rows: int | None = None,
 ) -> tf.data.Dataset:
     """The rows as batches `({"user", "item"}, target)`: each row once in an epoch, the last batch maybe shorter.
 
@@ -54,7 +55,8 @@ def dataset(
             them at a time.
         batch_size: rows in a batch.
         shuffle_seed: seed of the orders, another one at each iteration (each epoch); none: the order of the rows.
-        block_rows: of rows on disk, about so many are in a block and shuffled with each other.
+        block_rows: of rows on disk, so many are in memory at a time and shuffled with each other.
+        shard_rows: see `blocks.write_shards`.
 
     Returns:
         A dataset whose number of batches is known. Indices: int32 (batch,); targets: (batch, 1), as `to_target` has
@@ -72,8 +74,8 @@ def dataset(
         epoch = _from_memory(packed(rows, to_target), dtype, size)
     else:
         folder = fresh_folder(rows.folder, "blocks-", n_bytes=len(rows) * RECORD_BYTES)
-        files = write_blocks(rows, to_target, folder, block_rows=block_rows, seed=shuffle_seed)
-        epoch = _from_blocks(files, dtype, size)
+        shards = write_shards(rows, to_target, folder, seed=shuffle_seed, block_rows=block_rows, shard_rows=shard_rows)
+        epoch = _from_shards(shards, block_rows, dtype, size)
     if shuffle_seed is None:
         pieces = epoch(None)
     else:
@@ -100,23 +102,21 @@ def _from_memory(records: Any, dtype: Any, size: int) -> Epoch:
     return epoch
 
 
-def _from_blocks(files: list[str], dtype: Any, size: int) -> Epoch:
+def _from_shards(shards: list[str], block_rows: int, dtype: Any, size: int) -> Epoch:
     import tensorflow as tf
 
-    names = tf.constant(files)
+    names = tf.constant(shards, tf.string)
 
     def epoch(seeds: Any) -> Any:
-        def block(number: Any) -> Any:
-            records = read_block(names[number])
+        def ordered(number: Any, records: Any) -> Any:
             own_seeds = None if seeds is None else tf.stack([seeds[0] + 1 + number, seeds[1]])
             return records, _positions(tf.shape(records)[0], own_seeds)
 
         def pieces(records: Any, order: Any) -> Any:
             return _pieces(records, order, dtype, size)
 
-        numbers = tf.cast(_positions(len(files), seeds), tf.int64)
-        blocks = tf.data.Dataset.from_tensor_slices(numbers).map(_plain(block))
-        return blocks.prefetch(1).flat_map(_plain(pieces))
+        blocks = blocks_of(tf.gather(names, _positions(len(shards), seeds)), block_rows)
+        return blocks.enumerate().map(_plain(ordered)).prefetch(1).flat_map(_plain(pieces))
 
     return epoch
 

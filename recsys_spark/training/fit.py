@@ -138,7 +138,7 @@ class Trainer:
         target = self.target(rows)
         network = self._fresh_network(rows, sides, start)
         batches = self._batches(rows, target, shuffle_seed=self.settings.seed)
-        compile_for(network, self.model, self.settings, target, steps_per_epoch=len(batches))
+        compile_for(network, self.model, self.settings, target, n_rows=len(rows))
         clock = self.clock(name, rows, target, epochs=epochs)
         clock.learning_rate = lambda: float(network.optimizer.learning_rate)
         stopping = early_stopping(self.settings, clock.loss) if validation is not None else None
@@ -152,7 +152,7 @@ class Trainer:
                 callbacks=[
                     timekeeping(clock),
                     *([stopping] if stopping else []),
-                    *on_request(self.settings, name),
+                    *on_request(self.settings, name, network),
                 ],
             )
         finally:

@@ -20,6 +20,7 @@ from recsys_spark.models.posterior_mf import PosteriorMf
 from recsys_spark.models.sides import SIDES, Sides
 from recsys_spark.models.warm import carry_over
 from recsys_spark.training.callbacks import on_request, timekeeping
+from recsys_spark.training.compiling import step_by_xla, uses_xla
 from recsys_spark.training.feed import TrainingRows, dataset
 from recsys_spark.training.sghmc import RowsOfTable, Sghmc
 from recsys_spark.training.target import TargetScaling
@@ -85,6 +86,8 @@ def sample_posterior(
     network = _sample_network(model, rows, sides, start)
     optimizer = _sampler(network, model, rows, sides, target, seed=training.seed)
     network.compile(optimizer=optimizer, loss="mse", metrics=["mse", "mae"], jit_compile=False)
+    if uses_xla(model, training, n_rows=len(rows)):
+        step_by_xla(network)
     clock = trainer.clock(name, rows, target, epochs=epochs)
     size = min(training.batch_size, len(rows))
     # where one batch is everything, the order of its rows changes nothing
@@ -103,7 +106,7 @@ def sample_posterior(
             epochs=epochs,
             shuffle=False,
             verbose=0,
-            callbacks=[sampling, timekeeping(clock), *on_request(training, name)],
+            callbacks=[sampling, timekeeping(clock), *on_request(training, name, network)],
         )
     finally:
         clock.fit_ends()
@@ -168,12 +171,15 @@ def compressed(samples: list[Sample], columns: int) -> tuple[F32, F32]:
     Returns:
         f32[n_users, columns] and f32[n_items, columns].
     """
-    q_a, r_a = np.linalg.qr(np.concatenate([s.user for s in samples], axis=1) / np.float32(len(samples)))
-    q_w, r_w = np.linalg.qr(np.concatenate([s.item for s in samples], axis=1))
+    a = np.concatenate([s.user for s in samples], axis=1) / np.float32(len(samples))
+    w = np.concatenate([s.item for s in samples], axis=1)
+    (q_a, r_a), (q_w, r_w) = np.linalg.qr(a), np.linalg.qr(w)
     left, singular, right = np.linalg.svd(r_a @ r_w.T)
     kept = min(columns, len(singular))
     shared = np.sqrt(singular[:kept])
     user, item = q_a @ (left[:, :kept] * shared), q_w @ (right[:kept].T * shared)
+    # rounding would make rows that no step has touched look trained
+    user[~a.any(axis=1)], item[~w.any(axis=1)] = 0, 0
     missing = ((0, 0), (0, columns - kept))
     return np.pad(user, missing).astype(np.float32), np.pad(item, missing).astype(np.float32)
 

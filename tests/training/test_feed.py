@@ -52,12 +52,20 @@ class TestEpoch:
         n=st.integers(1, 60),
         batch_size=st.integers(1, 25),
         block_rows=st.integers(1, 40),
+        shard_rows=st.none() | st.integers(1, 20),
         rows_in_a_piece=st.integers(1, 30),
         shuffle_seed=st.none() | st.integers(-(2**31), 2**31),
         place=st.sampled_from(["memory", "disk"]),
     )
     def test_each_row_comes_once_in_batches_that_are_full_but_for_the_last(
-        self, n: int, batch_size: int, block_rows: int, rows_in_a_piece: int, shuffle_seed: int | None, place: Place
+        self,
+        n: int,
+        batch_size: int,
+        block_rows: int,
+        shard_rows: int | None,
+        rows_in_a_piece: int,
+        shuffle_seed: int | None,
+        place: Place,
     ) -> None:
         with tempfile.TemporaryDirectory() as scratch, pytest.MonkeyPatch.context() as patch:
             patch.setattr(feed, "_ROWS_IN_A_PIECE", rows_in_a_piece)
@@ -67,6 +75,7 @@ class TestEpoch:
                 batch_size=batch_size,
                 shuffle_seed=shuffle_seed,
                 block_rows=block_rows,
+                shard_rows=shard_rows,
             )
             for _ in range(2):
                 epoch = users_by_batch(batches)
@@ -111,7 +120,7 @@ class TestOrder:
     def test_it_depends_on_the_seed_and_the_epoch(self, place: Place, tmp_path: Path) -> None:
         def epochs(seed: int) -> list[list[list[int]]]:
             rows = rows_of(50, place, tmp_path)
-            batches = dataset(rows, unchanged, batch_size=16, shuffle_seed=seed, block_rows=20)
+            batches = dataset(rows, unchanged, batch_size=16, shuffle_seed=seed, block_rows=20, shard_rows=7)
             return [users_by_batch(batches) for _ in range(3)]
 
         first, second, third = epochs(1)
@@ -135,12 +144,17 @@ class TestOrder:
         correlations = np.corrcoef(positions)[np.triu_indices(4, 1)]
         assert np.abs(correlations).max() < 0.05, "seven standard errors"
 
-    def test_blocks_come_in_another_order_in_another_epoch(self, tmp_path: Path) -> None:
-        batches = dataset(rows_of(1_000, "disk", tmp_path), unchanged, batch_size=10, shuffle_seed=1, block_rows=100)
-        first, second = (np.argsort(np.concatenate(users_by_batch(batches))) for _ in range(2))
-        together = [np.ptp(second[np.flatnonzero((first >= at) & (first < at + 20))]) for at in range(0, 1_000, 20)]
-        assert np.median(together) < 200, "the rows of one block stay near each other"
-        assert np.abs(first - second).mean() > 150, "but not where they were"
+    def test_shards_come_in_another_order_and_are_shuffled_with_other_shards_in_another_epoch(
+        self, tmp_path: Path
+    ) -> None:
+        rows = rows_of(1_000, "disk", tmp_path)
+        batches = dataset(rows, unchanged, batch_size=10, shuffle_seed=1, block_rows=200, shard_rows=50)
+        first, second = (np.concatenate(users_by_batch(batches)) for _ in range(2))
+        where = np.empty(1_000, int)
+        where[second] = np.arange(1_000) // 200
+        blocks = [set(where[first[start : start + 200]]) for start in range(0, 1_000, 200)]
+        assert max(len(found) for found in blocks) >= 3, "the four shards of a block part"
+        assert np.corrcoef(np.argsort(first), np.argsort(second))[0, 1] < 0.6
 
 
 class TestFiles:
@@ -219,7 +233,7 @@ def error_of_fit(train: TrainingRows, test: TrainingRows, *, seed: int) -> float
     keras.utils.set_random_seed(seed)
     network = Dot(DotSettings(embedding_size=4)).build(Sides(n_users=200, n_items=100))
     network.compile(optimizer=keras.optimizers.Adam(0.02), loss="mse", steps_per_execution=32)
-    batches = dataset(train, unchanged, batch_size=500, shuffle_seed=seed, block_rows=9_000)
+    batches = dataset(train, unchanged, batch_size=500, shuffle_seed=seed, block_rows=9_000, shard_rows=500)
     network.fit(batches, epochs=4, shuffle=False, verbose=0)
     predicted = network.predict({"user": test.user, "item": test.item}, batch_size=5_000, verbose=0)[:, 0]
     return float(np.mean((predicted - test.rating) ** 2))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_spark.training import rows as rows_module
@@ -45,6 +45,7 @@ class TestSelect:
         rows = rows_of(7)
         assert rows.select(*PARTS) is rows
 
+    @settings(deadline=None)
     @given(
         codes=st.lists(st.integers(0, 2), max_size=30),
         parts=st.lists(st.sampled_from(PARTS), unique=True),
