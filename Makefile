@@ -5,7 +5,7 @@ SOURCES := recsys_spark jobs tests docs $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test lint types imports unit format clean
+.PHONY: help setup test lint types imports unit models format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ unit: setup  ## the tests; `make unit ARGS="-k audit"` chooses
 	$(PYTHON) -m pytest --ignore=tests/end_to_end $(ARGS); others=$$?; \
 	wait $$job; end_to_end=$$?; cat .cache/end_to_end.log; \
 	case $$others,$$end_to_end in 0,0 | 0,5 | 5,0) exit 0 ;; *) exit 1 ;; esac
+
+models: setup  ## measure every preset on the data that is there, and write docs/models.md
+	$(PYTHON) benchmarks/presets.py
+	PYTHONPATH=. $(PYTHON) docs/make_models.py
 
 format: setup  ## mend the layout, and what ruff can mend
 	$(PYTHON) -m ruff check --fix $(SOURCES)

@@ -4,7 +4,7 @@
 
 Two networks, each trained both ways in one run, on whatever cores there are:
 
-- a dot product of 64 columns with biases on MovieLens 1M (90 % of it, split by scikit-learn with seed 42): `fit` with its
+- a dot product of 64 columns with biases on 90 % of MovieLens 1M (split by scikit-learn, seed 42): `fit` with its
   defaults at batches of 64 and 1,024, and `Trainer` at 1,024; then seconds until `Trainer` reaches a test MSE of 0.72;
 - the preset movielens-20m-mlp on generated ratings in MovieLens 20M's shape with a known noise floor: `fit` with its
   defaults and the preset's batch, on a part of the rows, and `Trainer` on all of them; then the share of the

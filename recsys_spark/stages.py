@@ -128,25 +128,23 @@ def ingest(job: Job) -> Ingested:
 
 def train(job: Job) -> None:
     """Fit the model and, on the same rows, the baselines; store them as an artefact."""
-    from recsys_spark.training.feed import read_rows
     from recsys_spark.training.fits import train as fit_all
+    from recsys_spark.training.opened import opened_rows
     from recsys_spark.training.progress_bar import ProgressBar
 
-    ingested = _ingested(job)
-    with job.progress.stage("train"):
-        stored = ingested.folder / "ratings"
-        rows = read_rows(stored.parquet_files(), stored.arrow[0])
-        known = KnownFeatures.of(job.settings, ingested)
+    ingested, settings = _ingested(job), job.settings
+    with job.progress.stage("train"), opened_rows(ingested.folder / "ratings", settings.training) as rows:
+        known = KnownFeatures.of(settings, ingested)
         models = fit_all(
-            job.settings.model,
-            job.settings.training,
+            settings.model,
+            settings.training,
             rows,
             sides_of=known.sides,
-            rating_range=job.settings.quality.rating_range,
+            rating_range=settings.quality.rating_range,
             watcher=ProgressBar(),
         )
         artefact = night_artefact(
-            models, rows, job.settings, ingested.vocabularies, known=known, fingerprint=ingested.fingerprint
+            models, rows, settings, ingested.vocabularies, known=known, fingerprint=ingested.fingerprint
         )
         save_with_networks(str(job.run.models), artefact, models)
         counts = cold_in_test(rows)
@@ -224,27 +222,27 @@ def publish(job: Job) -> None:
 
 def tune(job: Job) -> None:
     """Search settings on the train and validation parts; publish the trials; train the best settings on everything."""
-    from recsys_spark.training.feed import read_rows
     from recsys_spark.training.fit import SidesOf
+    from recsys_spark.training.opened import opened_rows
     from recsys_spark.training.progress_bar import ProgressBar
     from recsys_spark.tuning.search import search, write_best
     from recsys_spark.tuning.trials import trial_rows
 
     ingested = _ingested(job) if (_folder(job, "ingest") / RECORD).exists() else ingest(job)
+
+    def sides_for(settings: Settings) -> SidesOf:
+        return KnownFeatures.of(settings, ingested).sides
+
+    folder, say = _study_folder(job), job.progress.say
     with job.progress.stage("tune"):
-        stored, folder = ingested.folder / "ratings", _study_folder(job)
-        rows = read_rows(stored.parquet_files(), stored.arrow[0])
-
-        def sides_for(settings: Settings) -> SidesOf:
-            return KnownFeatures.of(settings, ingested).sides
-
-        found = search(job.settings, rows, sides_for, folder=folder, say=job.progress.say, watcher=ProgressBar())
+        with opened_rows(ingested.folder / "ratings", job.settings.training) as rows:
+            found = search(job.settings, rows, sides_for, folder=folder, say=say, watcher=ProgressBar())
         ids, run_id = ingested.vocabularies.ids, job.run.run_id
         sink = SINKS[job.settings.output.format](job.spark, job.run.output, ids, run_id)
         trials = trial_rows(job.spark, found, ids=ids, run_id=run_id, study=folder.path.name)
         sink.add_run(TRIALS, trials, run_id=run_id, keep=job.settings.output.history)
         job.summary.tables[TRIALS.name] = sink.location(TRIALS)
-        job.progress.say(f"the settings found: {write_best(folder, found)}")
+        say(f"the settings found: {write_best(folder, found)}")
     best = replace(job, settings=found.settings)
     best.fingerprint = job.fingerprint
     train(best)

@@ -9,20 +9,20 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from recsys_spark import artifact
 from recsys_spark.artifact import Artefact
 from recsys_spark.evaluation.baselines import fit_baselines
 from recsys_spark.evaluation.fits import validated
 from recsys_spark.evaluation.rating import MAIN, VALIDATED
 from recsys_spark.ingest.encoding import Vocabularies
+from recsys_spark.kernels.arrays import I32
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.known_features import KnownFeatures
 from recsys_spark.manifest import Description, Role
 from recsys_spark.settings import Settings
-from recsys_spark.training.feed import TrainingRows
+from recsys_spark.training.fit import present
 from recsys_spark.training.fits import TrainedModels
+from recsys_spark.training.rows import PARTS, TrainingRows
 
 
 def night_artefact(
@@ -83,11 +83,13 @@ def save_with_networks(folder: str, artefact: Artefact, models: TrainedModels) -
 
 def cold_in_test(rows: TrainingRows) -> dict[str, int]:
     """How many users and items of the test part have no rating in the rows that the evaluated model is fitted on."""
-    held_in, test = rows.select("train", "validation"), rows.select("test")
-    return {
-        "test_cold_users": len(np.setdiff1d(test.user, held_in.user)),
-        "test_cold_items": len(np.setdiff1d(test.item, held_in.item)),
-    }
+    test = rows.part == PARTS.index("test")
+
+    def cold(index: I32) -> int:
+        count = int(index.max(initial=-1)) + 1
+        return int((present(index[test], count) & ~present(index[~test], count)).sum())
+
+    return {"test_cold_users": cold(rows.user), "test_cold_items": cold(rows.item)}
 
 
 def _baselines(rows: TrainingRows, settings: Settings, vocabularies: Vocabularies) -> dict[str, PairScorer]:

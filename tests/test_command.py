@@ -112,6 +112,20 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(dry_run: Run, tm
     assert "user_id, book_id, rating" in summary["error"]["hint"]
 
 
+@pytest.mark.parametrize(("section", "side"), [("items", "item"), ("users", "user")])
+def test_features_without_a_path_are_told_with_the_columns_that_they_need(
+    dry_run: Run, section: str, side: str
+) -> None:
+    columns = f"{section}.columns={{{side}: id, year: y, kind: k}}"
+    features = f"{section}.features={{numeric: [year], categorical: [kind]}}"
+
+    code, summary, _ = dry_run("--set", columns, "--set", features)
+
+    assert (code, summary["status"]) == (2, "invalid")
+    assert f"{section}.path: expected a path" in summary["error"]["message"]
+    assert "year, kind" in summary["error"]["hint"]
+
+
 def test_a_misspelt_key_gets_the_nearest_one(dry_run: Run) -> None:
     code, summary, errors = dry_run("--set", "scoring.topn=5")
 

@@ -152,6 +152,117 @@ def test_a_file_that_is_missing_is_told_together_with_everything_else(tmp_path: 
     assert [p.subject for p in raised.value.problems] == [str(tmp_path / "none.yaml"), "split.sead"]
 
 
+class TestExtends:
+    """A file may stand over another one that it names."""
+
+    @staticmethod
+    def write(folder: Path, **files: str) -> Path:
+        """Write files by name, text `a` into `a.yaml`; gives the first."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / f"{name}.yaml").write_text(text)
+        return folder / f"{next(iter(files))}.yaml"
+
+    def test_it_wins_over_the_file_that_it_extends(self, tmp_path: Path) -> None:
+        mine = self.write(
+            tmp_path, mine="extends: theirs.yaml\nsplit: {seed: 1}", theirs="split: {seed: 2, test_fraction: 0.3}"
+        )
+
+        settings = load(files=(mine,))
+
+        assert (settings.split.seed, settings.split.test_fraction) == (1, 0.3)
+
+    def test_the_path_is_relative_to_the_files_own_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.write(tmp_path / "shared", theirs="split: {seed: 3}")
+        self.write(tmp_path / "here" / "shared", theirs="split: {seed: 4}")
+        mine = self.write(tmp_path / "mine", mine="extends: ../shared/theirs.yaml")
+        monkeypatch.chdir(tmp_path / "here")
+
+        assert load(files=(mine,)).split.seed == 3
+
+    def test_a_chain_is_followed_to_its_end_and_the_nearest_file_wins(self, tmp_path: Path) -> None:
+        first = self.write(
+            tmp_path,
+            a="extends: b.yaml\nsplit: {seed: 1}",
+            b="extends: c.yaml\nsplit: {seed: 2, test_fraction: 0.2}\ntraining: {epochs: 2}",
+            c="split: {seed: 3, test_fraction: 0.3, validation_fraction: 0.15}\ntraining: {epochs: 3}",
+        )
+
+        settings = load(files=(first,))
+
+        split = settings.split
+        assert (split.seed, split.test_fraction, split.validation_fraction) == (1, 0.2, 0.15)
+        assert settings.training.epochs == 2
+
+    def test_what_is_extended_stands_over_the_files_before_and_under_those_after(self, tmp_path: Path) -> None:
+        before = self.write(tmp_path, before="split: {seed: 1, test_fraction: 0.1}\ntraining: {epochs: 1}")
+        mine = self.write(tmp_path, mine="extends: theirs.yaml", theirs="split: {seed: 2}\ntraining: {epochs: 2}")
+        after = self.write(tmp_path, after="training: {epochs: 3}")
+
+        settings = load(files=(before, mine, after))
+
+        assert (settings.split.test_fraction, settings.split.seed, settings.training.epochs) == (0.1, 2, 3)
+
+    def test_another_model_starts_afresh_over_that_of_the_file_extended(self, tmp_path: Path) -> None:
+        mine = self.write(
+            tmp_path, mine="extends: theirs.yaml\nmodel: {name: mlp}", theirs="model: {name: dot, embedding_size: 5}"
+        )
+
+        assert load(files=(mine,)).model.embedding_size == 32
+
+    @pytest.mark.parametrize(
+        ("files", "at_fault", "found"),
+        [
+            ({"a": "extends: a.yaml"}, "a.yaml", "a.yaml"),
+            ({"a": "extends: b.yaml", "b": "extends: a.yaml"}, "b.yaml", "a.yaml"),
+            (
+                {"a": "extends: b.yaml", "b": "extends: c.yaml", "c": "extends: ../x/b.yaml"},
+                "c.yaml",
+                "../x/b.yaml",
+            ),
+        ],
+        ids=["itself", "two", "not the first"],
+    )
+    def test_a_loop_is_refused_by_the_file_that_closes_it(
+        self, tmp_path: Path, files: dict[str, str], at_fault: str, found: str
+    ) -> None:
+        first = self.write(tmp_path / "x", **files)
+
+        with pytest.raises(ConfigError) as raised:
+            load(files=(first,))
+
+        assert raised.value.subject == f"{tmp_path / 'x' / at_fault}: extends"
+        assert f"'{found}'" in raised.value.found
+
+    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
+        mine = self.write(tmp_path, mine="extends: none.yaml")
+
+        with pytest.raises(ConfigError) as raised:
+            load(files=(mine,))
+
+        assert raised.value.subject == str(tmp_path / "none.yaml")
+
+
+class TestPosteriorMf:
+    """What does not fit together is refused before anything starts."""
+
+    MODEL = "model={name: posterior_mf, burn_in: 50}"
+    ITEMS = "items={path: items.csv, columns: {item: id, year: year}, features: {numeric: [year]}}"
+    USERS = "users={path: users.csv, columns: {user: id, age: age}, features: {numeric: [age]}}"
+
+    @pytest.mark.parametrize("epochs", [1, 50, 51])
+    def test_it_needs_epochs_for_two_samples_after_its_burn_in(self, epochs: int) -> None:
+        assert "training.epochs above model.burn_in + 1 = 51" in str(problem(self.MODEL, f"training.epochs={epochs}"))
+        assert load(self.MODEL, "training.epochs=52").training.epochs == 52
+
+    @pytest.mark.parametrize("features", [ITEMS, USERS], ids=["items", "users"])
+    def test_it_has_no_use_for_features(self, features: str) -> None:
+        assert "cannot use them" in str(problem(self.MODEL, "training.epochs=100", features))
+        assert load("model.name=mlp", features).model.name == "mlp"
+
+
 @pytest.mark.parametrize("preset", sorted(BASE.parent.glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_preset_is_valid(preset: Path) -> None:
     assert config.load(Settings, [BASE, preset]).source.columns

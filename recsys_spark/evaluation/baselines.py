@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 from recsys_spark.kernels.scorer import PairScorer
 
+_ROWS_AT_ONCE = 1 << 22
+"""Ratings looked at together: the columns may lie on disk, and what is computed of them is twice as large."""
+
 RATING_BASELINES = ("mean", "item_mean", "bias")
 
 
@@ -41,12 +44,17 @@ def fit_baselines(
     Returns:
         The four, by name. Driver memory: 4 bytes for each user and item and baseline.
     """
-    r = ratings.astype(np.float64)
-    mean = float(r.mean()) if len(r) else 0.0
-    item_count = np.bincount(items, minlength=n_items)
-    user_count = np.bincount(users, minlength=n_users)
-    b_i = _shrunk_mean(items, r - mean, item_count, damping)
-    b_u = _shrunk_mean(users, r - mean - b_i[items], user_count, damping)
+    mean = float(ratings.mean(dtype=np.float64)) if len(ratings) else 0.0
+    item_count, user_count = np.bincount(items, minlength=n_items), np.bincount(users, minlength=n_users)
+    item_sum, user_sum = np.zeros(n_items), np.zeros(n_users)
+    parts = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(ratings), _ROWS_AT_ONCE)]
+    for part in parts:
+        item_sum += np.bincount(items[part], weights=ratings[part] - mean, minlength=n_items)
+    b_i = _shrunk(item_sum, item_count, damping)
+    for part in parts:
+        rest = ratings[part] - mean - b_i[items[part]]
+        user_sum += np.bincount(users[part], weights=rest, minlength=n_users)
+    b_u = _shrunk(user_sum, user_count, damping)
     return {
         "mean": _biases(np.zeros(n_users), np.zeros(n_items), mean),
         "item_mean": _biases(np.zeros(n_users), b_i, mean),
@@ -55,10 +63,7 @@ def fit_baselines(
     }
 
 
-def _shrunk_mean(
-    ids: npt.NDArray[np.int32], values: npt.NDArray[np.float64], count: npt.NDArray[np.intp], damping: float
-) -> npt.NDArray[np.float64]:
-    total = np.bincount(ids, weights=values, minlength=len(count))
+def _shrunk(total: npt.NDArray[np.float64], count: npt.NDArray[np.intp], damping: float) -> npt.NDArray[np.float64]:
     weight = count + damping
     shrunk: npt.NDArray[np.float64] = np.divide(total, weight, out=np.zeros(len(count)), where=weight > 0)
     return shrunk

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _VALIDATION_BATCH_SIZE = 8192
 """Rows; at least: no gradient is kept, so larger steps than in training only save calls."""
 
+_ROWS_AT_ONCE = 1 << 22
+"""Of columns that may lie on disk."""
+
 SAMPLES = "samples"
 """Name of the scorer that holds samples of the posterior."""
 
@@ -210,7 +213,8 @@ class Trainer:
 def present(index: I32, count: int) -> Flags:
     """Which of so many users or items have a row: bool[count]."""
     found = np.zeros(count, dtype=np.bool_)
-    found[index] = True
+    for start in range(0, len(index), _ROWS_AT_ONCE):
+        found[index[start : start + _ROWS_AT_ONCE]] = True
     return found
 
 

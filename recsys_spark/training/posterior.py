@@ -23,7 +23,7 @@ from recsys_spark.training.callbacks import on_request, timekeeping
 from recsys_spark.training.compiling import step_by_xla, uses_xla
 from recsys_spark.training.feed import TrainingRows, dataset
 from recsys_spark.training.sghmc import RowsOfTable, Sghmc
-from recsys_spark.training.target import TargetScaling
+from recsys_spark.training.target import TargetScaling, variance
 
 if TYPE_CHECKING:
     from recsys_spark.training.fit import Fitted, Trainer
@@ -231,8 +231,8 @@ def _sampler(
         "item": np.bincount(rows.item, minlength=sides.n_items).astype(np.float32),
     }
     # a first guess; the sampler soon finds its own: most of the variance is noise, some of it lies in the biases
-    variance = float(np.var(rows.rating, dtype=np.float64)) / target.scale**2 or 1.0
-    guesses = {"embedding": 0.1 * np.sqrt(variance), "bias": 0.2 * variance}
+    spread = variance(rows.rating, float(np.mean(rows.rating, dtype=np.float64))) / target.scale**2 or 1.0
+    guesses = {"embedding": 0.1 * np.sqrt(spread), "bias": 0.2 * spread}
     names = [variable.path.split("/")[0] for variable in network.trainable_variables]
     tables = []
     for name in names:
@@ -240,7 +240,7 @@ def _sampler(
         other = f"{'item' if side == 'user' else 'user'}_{what}"
         tables.append(RowsOfTable(counts[side], names.index(other) if what == "embedding" else None, guesses[what]))
     step, friction = model.settings.step, model.settings.friction
-    return Sghmc(tables, n_rows=len(rows), noise=0.65 * variance, step=step, friction=friction, seed=seed)
+    return Sghmc(tables, n_rows=len(rows), noise=0.65 * spread, step=step, friction=friction, seed=seed)
 
 
 def _mean_network(model: PosteriorMf, sides: Sides, samples: list[Sample]) -> keras.Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, Self
 
@@ -64,7 +65,7 @@ class TargetScaling:
         mean = float(np.mean(ratings, dtype=np.float64))
         if target == "centred":
             return cls(offset=mean)
-        deviation = float(np.std(ratings, dtype=np.float64))
+        deviation = math.sqrt(variance(ratings, mean))
         return cls(offset=mean, scale=deviation if deviation > 0 else 1.0)
 
     def transform(self, ratings: F32) -> F32:
@@ -128,6 +129,17 @@ class RatingLevels:
             keras.metrics.SparseCategoricalCrossentropy(name=CROSS_ENTROPY),
         ]
 
+
+def variance(ratings: F32, mean: float) -> float:
+    """The variance of ratings whose mean is known; some at a time, since they may lie on disk."""
+    squares = sum(
+        float(np.sum((ratings[start : start + _ROWS_AT_ONCE] - mean) ** 2, dtype=np.float64))
+        for start in range(0, len(ratings), _ROWS_AT_ONCE)
+    )
+    return squares / len(ratings)
+
+
+_ROWS_AT_ONCE = 1 << 22
 
 CROSS_ENTROPY = "cross_entropy"
 """Name of the loss of `RatingLevels` among its metrics."""

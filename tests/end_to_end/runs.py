@@ -74,17 +74,22 @@ def assert_lists_follow_keras(run: Finished, *, users: int) -> None:
     import keras
 
     model = run.output / "models" / run.summary["model_id"]
-    target = json.loads((model / "manifest.json").read_text())["description"]["target"]
+    description = json.loads((model / "manifest.json").read_text())["description"]
+    target, levels = description["target"], description["settings"]["model"].get("levels")
     network = keras.models.load_model(model / "published" / "model.keras", safe_mode=True)
     ratings, items, top_n = run.table("ratings"), run.table("items"), run.table("top_n")
-    candidates = items[items.n_ratings > 0].set_index("item_index").item_id.sort_index()
+    # with features, an item that the items' table describes needs no rating
+    described = items["attributes"].notna() if description["features"] else False
+    candidates = items[(items.n_ratings > 0) | described].set_index("item_index").item_id.sort_index()
     everyone = ratings.drop_duplicates("user_id").sort_values("user_id")
     chosen = everyone.sample(min(users, len(everyone)), random_state=7)
     for user_id, user_index in zip(chosen.user_id, chosen.user_index, strict=True):
         seen = set(ratings[ratings.user_id == user_id].item_index)
         unseen = np.array([i for i in candidates.index if i not in seen], np.int32)
         pairs = {"user": np.full(len(unseen), user_index, np.int32), "item": unseen}
-        predicted = network.predict(pairs, batch_size=8192, verbose=0)[:, 0] * target["scale"] + target["offset"]
+        output = network.predict(pairs, batch_size=8192, verbose=0)
+        head = output[:, 0] if levels is None else output @ np.array(levels)
+        predicted = head * target["scale"] + target["offset"]
         by_item = dict(zip(candidates.loc[unseen], predicted, strict=True))
         mine = top_n[top_n.user_id == user_id].sort_values("rank")
         best = np.sort(predicted)[::-1][: len(mine)]

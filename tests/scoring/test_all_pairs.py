@@ -9,9 +9,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.evaluation.baselines import fit_baselines
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer
+from recsys_spark.publishing.rows import top_n_rows
+from recsys_spark.run import Run
 from recsys_spark.schemas import PinnedIds
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
 from recsys_spark.scoring.pairs import score_pairs
+from recsys_spark.scoring.uncertainty import Samples
+from recsys_spark.storage import Folder
 
 N_USERS, N_ITEMS, TOP_N = 40, 25, 5
 RNG = np.random.default_rng(7)
@@ -141,6 +145,49 @@ def test_published_scores_are_clipped_and_the_order_is_not(users: DataFrame) -> 
 
     assert {u: row[2] for u, row in plain.items()} == {u: row[2] for u, row in bounded.items()}
     assert all(2.5 <= s <= 3.5 for u, row in bounded.items() if u != COLD_USER for s in row[3])
+
+
+SAMPLES = Samples(PairScorer(table(N_USERS, 12), table(N_ITEMS, 12), scale=0.5), count=4)
+"""Four samples of three columns each, whose own scores have the scale 2."""
+
+
+def test_each_score_has_the_standard_deviation_of_the_samples_scores(users: DataFrame) -> None:
+    rows = score_all_pairs(users, plan(DOT, samples=SAMPLES), IDS).collect()
+
+    of_model = [row for row in rows if row["reason"] == "model"]
+    assert len(of_model) == N_USERS - 2
+    for row in of_model:
+        products = SAMPLES.scorer.user[row["user_index"]] * SAMPLES.scorer.item[row["item_indices"]]
+        of_samples = 2 * products.reshape(-1, 4, 3).sum(axis=2)
+        np.testing.assert_allclose(row["score_stds"], of_samples.std(axis=1, ddof=1), rtol=1e-4)
+    assert len({len(row["item_indices"]) for row in of_model}) == 1
+    assert {row["user_index"]: row["scores"] for row in rows} == {
+        user: found[3] for user, found in lists(users, plan(DOT)).items()
+    }
+
+
+def test_scores_of_the_fallback_and_those_of_a_model_without_samples_have_none(users: DataFrame) -> None:
+    (cold,) = score_all_pairs(users.where(f"user_index = {COLD_USER}"), plan(DOT, samples=SAMPLES), IDS).collect()
+    (plain,) = score_all_pairs(users.where("user_index = 0"), plan(DOT), IDS).collect()
+
+    assert cold["outcome"] == "cold_fallback"
+    for row in (cold, plain):
+        assert row["score_stds"] == [None] * TOP_N == [None] * len(row["scores"])
+
+
+def test_deviations_are_published_beside_their_scores(users: DataFrame) -> None:
+    wanted = users.where(f"user_index in (0, {COLD_USER})")
+    found = score_all_pairs(wanted, plan(DOT, samples=SAMPLES), IDS)
+    run = Run.start(Folder("nowhere"))
+    rows = top_n_rows(found, run, "dot-1", run.started_at).collect()
+
+    for staged in found.collect():
+        mine = sorted((row for row in rows if row["user_id"] == staged["user_id"]), key=lambda row: row["rank"])
+        assert [row["item_id"] for row in mine] == staged["item_ids"]
+        assert [(row["score"], row["score_std"]) for row in mine] == list(
+            zip(staged["scores"], staged["score_stds"], strict=True)
+        )
+    assert len(rows) == 2 * TOP_N
 
 
 def test_a_table_of_pairs_gets_the_very_scores_of_the_lists(spark: SparkSession, users: DataFrame) -> None:

@@ -128,7 +128,9 @@ class TestEarlyStopping:
 
     def test_that_loss_is_the_mean_cross_entropy_of_the_validation_rows(self, stopped: Fitted) -> None:
         pairs = {"user": VALIDATION.user, "item": VALIDATION.item}
-        chances = stopped.network.predict(pairs, verbose=0)[np.arange(len(VALIDATION)), VALIDATION.rating.astype(int) - 1]
+        chances = stopped.network.predict(pairs, verbose=0)[
+            np.arange(len(VALIDATION)), VALIDATION.rating.astype(int) - 1
+        ]
         assert stopped.history[stopped.epochs - 1].val_loss == pytest.approx(-np.log(chances).mean(), rel=1e-4)
 
 
@@ -140,7 +142,7 @@ def test_nothing_is_kept_that_was_not_asked_for() -> None:
 def scalars(folder: Path) -> dict[str, list[float]]:
     """The values that an event file holds, by name and in the order of the epochs."""
     import tensorflow as tf
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
     events = EventAccumulator(str(folder))
     events.Reload()

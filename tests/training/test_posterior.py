@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,15 +18,25 @@ from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.target import TargetScaling
 from tests.training.test_fit import N_ITEMS, N_USERS, ROWS, VALIDATION, sides_of
 
-load_keras()
-
-from recsys_spark.training.posterior import Sample, compressed, sample_epochs, stacked  # noqa: E402 - Keras comes first
+if TYPE_CHECKING:
+    from recsys_spark.training.posterior import Sample
 
 COLUMNS = 3
 """Of a sample."""
 
 
+@pytest.fixture(scope="module")
+def posterior() -> Any:
+    """The module, which cannot be imported before Keras."""
+    load_keras()
+    from recsys_spark.training import posterior
+
+    return posterior
+
+
 def samples(n: int, *, n_users: int = 12, n_items: int = 17, seed: int = 1) -> list[Sample]:
+    from recsys_spark.training.posterior import Sample
+
     random = np.random.default_rng(seed)
 
     def table(*shape: int) -> F32:
@@ -44,56 +55,56 @@ class TestSampleEpochs:
     @given(burn_in=st.integers(1, 3000), after=st.integers(2, 3000), wanted=st.integers(2, 500))
     @example(burn_in=100, after=200, wanted=40)
     def test_they_ascend_evenly_from_the_end_of_burn_in_to_the_last_epoch(
-        self, burn_in: int, after: int, wanted: int
+        self, posterior: Any, burn_in: int, after: int, wanted: int
     ) -> None:
-        epochs = sample_epochs(burn_in + after, burn_in, wanted)
+        epochs = posterior.sample_epochs(burn_in + after, burn_in, wanted)
         assert len(epochs) == min(wanted, after)
         assert epochs[-1] == burn_in + after
         gaps = np.diff([burn_in, *epochs])
         assert gaps.min() >= 1
         assert gaps.max() - gaps.min() <= 1
 
-    def test_where_there_are_fewer_epochs_than_samples_each_one_gives_a_sample(self) -> None:
-        assert sample_epochs(7, 4, 40) == (5, 6, 7)
+    def test_where_there_are_fewer_epochs_than_samples_each_one_gives_a_sample(self, posterior: Any) -> None:
+        assert posterior.sample_epochs(7, 4, 40) == (5, 6, 7)
 
 
 class TestCompressed:
     @pytest.mark.parametrize(("n", "columns"), [(1, 3), (2, 6), (3, 9), (5, 12), (5, 15)])
-    def test_nothing_is_lost_where_columns_suffice(self, n: int, columns: int) -> None:
+    def test_nothing_is_lost_where_columns_suffice(self, posterior: Any, n: int, columns: int) -> None:
         # 5 samples have 15 columns, but a matrix of 12 users has no rank above 12
         drawn = samples(n)
-        user, item = compressed(drawn, columns)
+        user, item = posterior.compressed(drawn, columns)
         assert (user.shape, item.shape) == ((12, columns), (17, columns))
         assert user.dtype == item.dtype == np.float32
         np.testing.assert_allclose(user @ item.T, mean_of_products(drawn), atol=1e-5)
 
     @pytest.mark.parametrize("columns", [1, 4, 8])
-    def test_in_fewer_columns_it_is_the_best_approximation_that_there_is(self, columns: int) -> None:
+    def test_in_fewer_columns_it_is_the_best_approximation_that_there_is(self, posterior: Any, columns: int) -> None:
         drawn = samples(5)
         left, singular, right = np.linalg.svd(mean_of_products(drawn), full_matrices=False)
         best = (left[:, :columns] * singular[:columns]) @ right[:columns]
         assert singular[columns] > 0.1
-        user, item = compressed(drawn, columns)
+        user, item = posterior.compressed(drawn, columns)
         np.testing.assert_allclose(user @ item.T, best, atol=1e-5)
 
-    def test_both_sides_have_columns_of_the_same_length_those_that_matter_most_first(self) -> None:
-        user, item = compressed(samples(3), 9)
+    def test_both_sides_have_columns_of_the_same_length_those_that_matter_most_first(self, posterior: Any) -> None:
+        user, item = posterior.compressed(samples(3), 9)
         lengths = np.linalg.norm(user, axis=0)
         np.testing.assert_allclose(lengths, np.linalg.norm(item, axis=0), rtol=1e-4)
         assert (np.diff(lengths) < 0).all()
 
-    def test_columns_beyond_those_of_all_samples_are_zero(self) -> None:
-        user, item = compressed(samples(2), 10)
+    def test_columns_beyond_those_of_all_samples_are_zero(self, posterior: Any) -> None:
+        user, item = posterior.compressed(samples(2), 10)
         assert not user[:, 6:].any()
         assert not item[:, 6:].any()
         assert user[:, :6].any(axis=0).all()
 
-    def test_who_is_zero_in_every_sample_is_exactly_zero(self) -> None:
+    def test_who_is_zero_in_every_sample_is_exactly_zero(self, posterior: Any) -> None:
         drawn = samples(3)
         for sample in drawn:
             sample.user[[0, 7]] = 0
             sample.item[5] = 0
-        user, item = compressed(drawn, 9)
+        user, item = posterior.compressed(drawn, 9)
         assert not user[[0, 7]].any()
         assert not item[5].any()
 
@@ -108,16 +119,16 @@ class TestStacked:
         scores = sample.user @ sample.item.T + sample.user_bias[:, None] + sample.item_bias
         return np.ravel(scores) * np.float32(1.25) + np.float32(3.5)
 
-    def test_its_score_is_the_mean_of_what_the_samples_say(self) -> None:
+    def test_its_score_is_the_mean_of_what_the_samples_say(self, posterior: Any) -> None:
         drawn = samples(4)
-        scorer = stacked(drawn, self.TARGET, clip=(1.0, 5.0))
+        scorer = posterior.stacked(drawn, self.TARGET, clip=(1.0, 5.0))
         expected = np.mean([self.ratings(sample) for sample in drawn], axis=0)
         np.testing.assert_allclose(scorer.score(self.USERS, self.ITEMS), expected, atol=1e-5)
         assert scorer.clip == (1.0, 5.0)
 
-    def test_the_columns_of_one_sample_alone_give_what_it_says(self) -> None:
+    def test_the_columns_of_one_sample_alone_give_what_it_says(self, posterior: Any) -> None:
         drawn = samples(4)
-        scorer = stacked(drawn, self.TARGET, clip=None)
+        scorer = posterior.stacked(drawn, self.TARGET, clip=None)
         width = COLUMNS + 2
         for number, sample in enumerate(drawn):
             own = slice(number * width, (number + 1) * width)
@@ -149,9 +160,9 @@ class TestFit:
         assert self.fitted().n_samples == self.N
         assert len({rows.tobytes() for rows in self.drawn()}) == self.N
 
-    def test_validation_errors_stand_at_the_epochs_of_samples_and_at_no_other(self) -> None:
+    def test_validation_errors_stand_at_the_epochs_of_samples_and_at_no_other(self, posterior: Any) -> None:
         measured = {result.epoch for result in self.fitted().history if result.val_mse is not None}
-        assert measured == set(sample_epochs(self.EPOCHS, self.BURN_IN, self.N))
+        assert measured == set(posterior.sample_epochs(self.EPOCHS, self.BURN_IN, self.N))
         assert {result.epoch for result in self.fitted().history} == set(range(1, self.EPOCHS + 1))
 
     def test_they_are_those_of_the_mean_of_the_samples_so_far_in_rating_units(self) -> None:
