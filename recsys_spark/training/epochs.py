@@ -82,6 +82,15 @@ def nobody(news: FitNews) -> None:
     """A watcher that looks away."""
 
 
+class _Measured(NamedTuple):
+    """What Keras tells of an epoch, so far or after it."""
+
+    loss: float
+    val_loss: float | None = None
+    val_mse: float | None = None
+    val_mae: float | None = None
+
+
 class EpochClock:
     """Follows one fit through Keras' callbacks: keeps its history and tells a watcher.
 
@@ -114,7 +123,7 @@ class EpochClock:
         self._trained = time.monotonic()
         if self._trained - self._told >= _SECONDS_BETWEEN_NEWS:
             rows = min(self._n, (batch + 1) * self._batch_size)
-            self._tell(len(self.history), rows, float((logs or {})[self.loss]), None, "running")
+            self._tell("running", len(self.history), rows, _Measured(float((logs or {})[self.loss])))
 
     def epoch_ends(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keras' on_epoch_end.
@@ -123,20 +132,18 @@ class EpochClock:
             DataError: the loss is not finite any more.
         """
         logs = logs or {}
-        loss, val_loss = float(logs[self.loss]), logs.get(f"val_{self.loss}")
-        mse, mae = (logs.get(name) for name in ("val_mse", "val_mae"))
-        in_units = {
-            "val_mse": None if mse is None else mse * self._scale**2,
-            "val_mae": None if mae is None else mae * self._scale,
-        }
-        self._tell(epoch, self._n, loss, val_loss, "epoch", **in_units)
+        measured = self._measured(logs)
+        self._tell("epoch", epoch, self._n, measured)
         speed, rate = self._rows_per_second(self._n), self.learning_rate()
-        self.history.append(EpochResult(self._fit, epoch + 1, loss, val_loss, speed, learning_rate=rate, **in_units))
-        if not all(math.isfinite(value) for value in (loss, val_loss) if value is not None):
+        result = EpochResult(
+            fit=self._fit, epoch=epoch + 1, rows_per_second=speed, learning_rate=rate, **measured._asdict()
+        )
+        self.history.append(result)
+        if not all(math.isfinite(value) for value in (result.loss, result.val_loss) if value is not None):
             raise DataError(
                 f"training ({self._fit})",
                 expected="a finite loss",
-                found=f"{loss} in epoch {epoch + 1}",
+                found=f"{result.loss} in epoch {epoch + 1}",
                 hint="set a smaller training.learning_rate, or training.target=standardised",
             )
 
@@ -145,19 +152,27 @@ class EpochClock:
         if self._news is not None:
             self._watcher(replace(self._news, what="fit", seconds_left=0.0))
 
-    def _tell(
-        self,
-        epoch: int,
-        rows: int,
-        loss: float,
-        val_loss: float | None,
-        what: Literal["running", "epoch"],
-        **in_units: float | None,
-    ) -> None:
+    def _measured(self, logs: Mapping[str, float]) -> _Measured:
+        mse, mae = logs.get("val_mse"), logs.get("val_mae")
+        return _Measured(
+            loss=float(logs[self.loss]),
+            val_loss=logs.get(f"val_{self.loss}"),
+            val_mse=None if mse is None else mse * self._scale**2,
+            val_mae=None if mae is None else mae * self._scale,
+        )
+
+    def _tell(self, what: Literal["running", "epoch"], epoch: int, rows: int, measured: _Measured) -> None:
         speed = self._rows_per_second(rows)
-        left = ((self._epochs - epoch) * self._n - rows) / speed
         self._news = FitNews(
-            self._fit, epoch + 1, self._epochs, rows, self._n, speed, left, loss, val_loss, what, **in_units
+            fit=self._fit,
+            epoch=epoch + 1,
+            epochs=self._epochs,
+            rows=rows,
+            rows_in_epoch=self._n,
+            rows_per_second=speed,
+            seconds_left=((self._epochs - epoch) * self._n - rows) / speed,
+            what=what,
+            **measured._asdict(),
         )
         self._told = time.monotonic()
         self._watcher(self._news)
