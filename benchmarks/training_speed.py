@@ -38,7 +38,8 @@ from recsys_spark.models.sides import Sides  # noqa: E402
 from recsys_spark.settings import Settings  # noqa: E402
 from recsys_spark.training.epochs import FitNews  # noqa: E402
 from recsys_spark.training.feed import TrainingRows  # noqa: E402
-from recsys_spark.training.fit import Fitted, Trainer, load_keras  # noqa: E402
+from recsys_spark.training.fit import Trainer, load_keras  # noqa: E402
+from recsys_spark.training.fitted import Fitted  # noqa: E402
 from recsys_spark.training.settings import TrainingSettings  # noqa: E402
 
 SGD = {"optimizer": "sgd", "learning_rate": 25.0, "schedule": "exponential", "decay": 0.9, "epochs": 14}

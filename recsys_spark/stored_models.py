@@ -20,8 +20,8 @@ from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.known_features import KnownFeatures
 from recsys_spark.manifest import Description, Role
 from recsys_spark.settings import Settings
-from recsys_spark.training.fit import present
 from recsys_spark.training.fits import TrainedModels
+from recsys_spark.training.fitted import present
 from recsys_spark.training.rows import PARTS, TrainingRows
 
 

@@ -11,11 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from recsys_spark.errors import DataError
-from recsys_spark.kernels.arrays import F32, I32, Flags
-from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.models.embedding import clear
 from recsys_spark.models.model import Model
 from recsys_spark.models.posterior_mf import PosteriorMf
@@ -23,8 +19,9 @@ from recsys_spark.models.sides import Sides
 from recsys_spark.models.warm import carry_over
 from recsys_spark.training.callbacks import early_stopping, on_request, timekeeping
 from recsys_spark.training.compiling import compile_for, loss_name
-from recsys_spark.training.epochs import EpochClock, EpochResult, Watcher, nobody
+from recsys_spark.training.epochs import EpochClock, Watcher, nobody
 from recsys_spark.training.feed import TrainingRows, dataset
+from recsys_spark.training.fitted import Fitted, Wanted, present
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.target import RatingLevels, Target, TargetScaling
 
@@ -34,58 +31,8 @@ if TYPE_CHECKING:
 _VALIDATION_BATCH_SIZE = 8192
 """Rows; at least: no gradient is kept, so larger steps than in training only save calls."""
 
-_ROWS_AT_ONCE = 1 << 22
-"""Of columns that may lie on disk."""
-
-SAMPLES = "samples"
-"""Name of the scorer that holds samples of the posterior."""
-
 SidesOf = Callable[[TrainingRows], Sides]
 """The users and items as a fit of some rows may know them: features are scaled by these rows, and by no others."""
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A trained network and what is needed to use it.
-
-    Args:
-        model: what built the network.
-        network: not compiled, without the optimizer's state. An id without a row in the fit has zeros for its vector
-            and bias: with a dot product its pairs score the mean and the other side's bias.
-        target: what it learned.
-        clip: bounds of published scores, or none.
-        epochs: after which the weights stand.
-        history: of all epochs run; more than `epochs` after early stopping.
-        samples: of the posterior, side by side in one wide dot product; none: there are none.
-        n_samples: how many they are.
-    """
-
-    model: Model
-    network: keras.Model
-    target: Target
-    clip: tuple[float, float] | None
-    epochs: int
-    history: tuple[EpochResult, ...]
-    samples: PairScorer | None = None
-    n_samples: int = 0
-
-    def scorers(self) -> dict[str, PairScorer]:
-        """The network as plain arrays; see `Model.export`."""
-        exported = self.model.export(self.network, scale=self.target.scale, offset=self.target.offset, clip=self.clip)
-        return exported if self.samples is None else exported | {SAMPLES: self.samples}
-
-    def predict(self, users: I32, items: I32) -> F32:
-        """What Keras itself says about some pairs.
-
-        Args:
-            users: i32[n].
-            items: i32[n].
-
-        Returns:
-            f32[n], in rating units, not clipped.
-        """
-        output = self.network.predict({"user": users, "item": items}, batch_size=_VALIDATION_BATCH_SIZE, verbose=0)
-        return self.target.ratings(output)
 
 
 @dataclass(frozen=True)
@@ -132,17 +79,15 @@ class Trainer:
         sides = self.sides_of(rows)
         _check(name, rows, sides)
         _seed_keras(self.settings.seed)
+        target, clock = self._target(rows), self._clock(name, rows, epochs=epochs)
         if isinstance(self.model, PosteriorMf):
             from recsys_spark.training.posterior import sample_posterior
 
-            return sample_posterior(
-                self, self.model, name, rows, sides, epochs=epochs, validation=validation, start=start
-            )
-        target = self.target(rows)
+            wanted = Wanted(name, epochs, target, self._clip(rows), clock)
+            return sample_posterior(self.model, self.settings, wanted, rows, sides, validation=validation, start=start)
         network = self._fresh_network(rows, sides, start)
         batches = self._batches(rows, target, shuffle_seed=self.settings.seed)
         compile_for(network, self.model, self.settings, target, n_rows=len(rows))
-        clock = self.clock(name, rows, target, epochs=epochs)
         clock.learning_rate = lambda: float(network.optimizer.learning_rate)
         stopping = early_stopping(self.settings, clock.loss) if validation is not None else None
         try:
@@ -162,21 +107,21 @@ class Trainer:
             clock.fit_ends()
         taken = stopping.best_epoch + 1 if stopping else epochs
         history = tuple(clock.history)
-        return Fitted(self.model, self._bare(network, sides), target, self.clip(rows), taken, history)
+        return Fitted(self.model, self._bare(network, sides), target, self._clip(rows), taken, history)
 
-    def target(self, rows: TrainingRows) -> Target:
+    def _target(self, rows: TrainingRows) -> Target:
         """What a fit of some rows learns."""
         if self.model.levels is not None:
             return RatingLevels(self.model.levels)
         return TargetScaling.of(rows.rating, self.settings.target)
 
-    def clip(self, rows: TrainingRows) -> tuple[float, float] | None:
+    def _clip(self, rows: TrainingRows) -> tuple[float, float] | None:
         """The bounds of what a fit of some rows publishes."""
         if not self.settings.clip:
             return None
         return self.rating_range or (float(rows.rating.min()), float(rows.rating.max()))
 
-    def clock(self, name: str, rows: TrainingRows, target: Target, *, epochs: int) -> EpochClock:
+    def _clock(self, name: str, rows: TrainingRows, *, epochs: int) -> EpochClock:
         """What follows a fit."""
         return EpochClock(
             name,
@@ -184,7 +129,7 @@ class Trainer:
             rows=len(rows),
             batch_size=self.settings.batch_size,
             loss=loss_name(self.model, self.settings),
-            scale=target.scale,
+            scale=self._target(rows).scale,
             watcher=self.watcher,
         )
 
@@ -210,14 +155,6 @@ class Trainer:
         return bare
 
 
-def present(index: I32, count: int) -> Flags:
-    """Which of so many users or items have a row: bool[count]."""
-    found = np.zeros(count, dtype=np.bool_)
-    for start in range(0, len(index), _ROWS_AT_ONCE):
-        found[index[start : start + _ROWS_AT_ONCE]] = True
-    return found
-
-
 def _check(name: str, rows: TrainingRows, sides: Sides) -> None:
     if not len(rows):
         raise DataError(
@@ -236,8 +173,6 @@ def _check(name: str, rows: TrainingRows, sides: Sides) -> None:
 def load_keras() -> Any:
     """Keras on TensorFlow, imported as fits need it. Takes seconds, so a job may call it ahead of time."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build would fill the log
-    # its results differ from one kind of CPU to the next, and it trains these models no faster
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
 

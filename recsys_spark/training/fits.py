@@ -17,7 +17,8 @@ from recsys_spark.models.registry import model_for
 from recsys_spark.models.settings import ModelSettings
 from recsys_spark.training.epochs import EpochResult, Watcher, nobody
 from recsys_spark.training.feed import TrainingRows
-from recsys_spark.training.fit import Fitted, SidesOf, Trainer
+from recsys_spark.training.fit import SidesOf, Trainer
+from recsys_spark.training.fitted import Fitted
 from recsys_spark.training.settings import TrainingSettings
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -22,11 +22,10 @@ from recsys_spark.models.warm import carry_over
 from recsys_spark.training.callbacks import on_request, timekeeping
 from recsys_spark.training.compiling import step_by_xla, uses_xla
 from recsys_spark.training.feed import TrainingRows, dataset
+from recsys_spark.training.fitted import Fitted, Wanted, present
+from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.sghmc import RowsOfTable, Sghmc
-from recsys_spark.training.target import TargetScaling, variance
-
-if TYPE_CHECKING:
-    from recsys_spark.training.fit import Fitted, Trainer
+from recsys_spark.training.target import Target, variance
 
 
 class Sample(NamedTuple):
@@ -52,26 +51,23 @@ class Sample(NamedTuple):
 
 
 def sample_posterior(
-    trainer: Trainer,
     model: PosteriorMf,
-    name: str,
+    training: TrainingSettings,
+    wanted: Wanted,
     rows: TrainingRows,
     sides: Sides,
     *,
-    epochs: int,
     validation: TrainingRows | None,
     start: keras.Model | None = None,
 ) -> Fitted:
     """Fit by sampling.
 
     Args:
-        trainer: settings, clock and watcher. With a batch size of all rows the gradient is exact; smaller batches add
-            their own noise.
         model: how many samples of what size.
-        name: of the fit.
+        training: with a batch size of all rows the gradient is exact; smaller batches add their own noise.
+        wanted: epochs in all; the first `burn_in` of them only find the way to the posterior.
         rows: what is fitted.
         sides: the users and items.
-        epochs: in all; the first `burn_in` of them only find the way to the posterior.
         validation: measured with the mean of the samples so far.
         start: the mean of an earlier fit, from which the chain starts instead of from noise.
 
@@ -79,22 +75,18 @@ def sample_posterior(
         The compressed mean; with `score_std` also the samples. Driver memory: 4 bytes x samples x columns for each user
         and item, and about 150 bytes for each row of a batch.
     """
-    from recsys_spark.training.fit import Fitted
-
-    settings, training = model.settings, trainer.settings
-    target = TargetScaling.of(rows.rating, training.target)
+    settings, target, clock = model.settings, wanted.target, wanted.clock
     network = _sample_network(model, rows, sides, start)
     optimizer = _sampler(network, model, rows, sides, target, seed=training.seed)
     network.compile(optimizer=optimizer, loss="mse", metrics=["mse", "mae"], jit_compile=False)
     if uses_xla(model, training, n_rows=len(rows)):
         step_by_xla(network)
-    clock = trainer.clock(name, rows, target, epochs=epochs)
     size = min(training.batch_size, len(rows))
     # where one batch is everything, the order of its rows changes nothing
     batches = dataset(
         rows, target.transform, batch_size=size, shuffle_seed=None if size == len(rows) else training.seed
     )
-    chain = Chain(due=sample_epochs(epochs, settings.burn_in, settings.samples), validation=validation)
+    chain = Chain(due=sample_epochs(wanted.epochs, settings.burn_in, settings.samples), validation=validation)
     chain.expected = None if validation is None else target.transform(validation.rating)
     sampling = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda _, logs: optimizer.follow_noise(logs["mse"]),
@@ -103,19 +95,19 @@ def sample_posterior(
     try:
         network.fit(
             batches,
-            epochs=epochs,
+            epochs=wanted.epochs,
             shuffle=False,
             verbose=0,
-            callbacks=[sampling, timekeeping(clock), *on_request(training, name, network)],
+            callbacks=[sampling, timekeeping(clock), *on_request(training, wanted.name, network)],
         )
     finally:
         clock.fit_ends()
     mean = _mean_network(model, sides, chain.samples)
-    clip, history = trainer.clip(rows), tuple(clock.history)
+    clip, history = wanted.clip, tuple(clock.history)
     if not settings.score_std:
-        return Fitted(model, mean, target, clip, epochs, history)
+        return Fitted(model, mean, target, clip, wanted.epochs, history)
     stored = stacked(chain.samples, target, clip)
-    return Fitted(model, mean, target, clip, epochs, history, stored, len(chain.samples))
+    return Fitted(model, mean, target, clip, wanted.epochs, history, stored, len(chain.samples))
 
 
 def sample_epochs(epochs: int, burn_in: int, samples: int) -> tuple[int, ...]:
@@ -184,7 +176,7 @@ def compressed(samples: list[Sample], columns: int) -> tuple[F32, F32]:
     return np.pad(user, missing).astype(np.float32), np.pad(item, missing).astype(np.float32)
 
 
-def stacked(samples: list[Sample], target: TargetScaling, clip: tuple[float, float] | None) -> PairScorer:
+def stacked(samples: list[Sample], target: Target, clip: tuple[float, float] | None) -> PairScorer:
     """All samples side by side: one dot product whose score is the mean of theirs, before any compression.
 
     Each sample takes k + 2 columns of both sides: its vectors, then user bias and 1, then 1 and item bias. So the
@@ -205,8 +197,6 @@ def stacked(samples: list[Sample], target: TargetScaling, clip: tuple[float, flo
 
 
 def _sample_network(model: PosteriorMf, rows: TrainingRows, sides: Sides, start: keras.Model | None) -> keras.Model:
-    from recsys_spark.training.fit import present
-
     network = model.build_sample(sides)
     if start is not None:
         mean = model.build(sides)
@@ -224,7 +214,7 @@ def _sample_network(model: PosteriorMf, rows: TrainingRows, sides: Sides, start:
 
 
 def _sampler(
-    network: keras.Model, model: PosteriorMf, rows: TrainingRows, sides: Sides, target: TargetScaling, *, seed: int
+    network: keras.Model, model: PosteriorMf, rows: TrainingRows, sides: Sides, target: Target, *, seed: int
 ) -> Sghmc:
     counts = {
         "user": np.bincount(rows.user, minlength=sides.n_users).astype(np.float32),

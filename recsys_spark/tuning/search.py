@@ -20,7 +20,8 @@ from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from recsys_spark.training.epochs import FitNews, Watcher, nobody
 from recsys_spark.training.feed import TrainingRows
-from recsys_spark.training.fit import Fitted, SidesOf, Trainer
+from recsys_spark.training.fit import SidesOf, Trainer
+from recsys_spark.training.fitted import Fitted
 from recsys_spark.tuning.space import Draw, Space, shown
 from recsys_spark.tuning.study import DRAWN, EPOCHS, MESSAGE, TrialResult, n_finished, next_trial, opened, results
 

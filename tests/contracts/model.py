@@ -21,7 +21,8 @@ from recsys_spark.models.registry import model_for
 from recsys_spark.models.settings import ModelSettings
 from recsys_spark.models.sides import Sides
 from recsys_spark.training.feed import TrainingRows
-from recsys_spark.training.fit import Fitted, Trainer
+from recsys_spark.training.fit import Trainer
+from recsys_spark.training.fitted import Fitted
 from recsys_spark.training.settings import TrainingSettings
 
 N_USERS, N_ITEMS = 30, 41

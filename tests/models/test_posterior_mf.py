@@ -6,7 +6,7 @@ import pytest
 
 from recsys_spark.kernels.arrays import F32, I32
 from recsys_spark.models.settings import PosteriorMfSettings
-from recsys_spark.training.fit import Fitted
+from recsys_spark.training.fitted import Fitted
 from tests.contracts.model import ModelContract
 
 

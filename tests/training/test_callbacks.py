@@ -20,8 +20,9 @@ from recsys_spark.models.settings import (
 )
 from recsys_spark.training.callbacks import on_request
 from recsys_spark.training.feed import TrainingRows
-from recsys_spark.training.fit import Fitted, Trainer
+from recsys_spark.training.fit import Trainer
 from recsys_spark.training.fits import train
+from recsys_spark.training.fitted import Fitted
 from recsys_spark.training.settings import TrainingSettings
 from tests.training.test_fit import N_ITEMS, N_USERS, ROWS, VALIDATION, sides_of
 

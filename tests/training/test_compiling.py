@@ -17,7 +17,8 @@ from recsys_spark.models.settings import (
 )
 from recsys_spark.models.sides import Sides
 from recsys_spark.training.compiling import compile_for, optimizer, uses_xla
-from recsys_spark.training.fit import Fitted, Trainer
+from recsys_spark.training.fit import Trainer
+from recsys_spark.training.fitted import Fitted
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.target import TargetScaling
 from tests.training.test_fit import ROWS, error_on, sides_of

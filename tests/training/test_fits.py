@@ -12,8 +12,9 @@ from recsys_spark.models.settings import DotSettings
 from recsys_spark.models.sides import Sides
 from recsys_spark.training.epochs import EpochResult
 from recsys_spark.training.feed import PARTS, TrainingRows
-from recsys_spark.training.fit import Fitted, Trainer
+from recsys_spark.training.fit import Trainer
 from recsys_spark.training.fits import TrainedModels, train
+from recsys_spark.training.fitted import Fitted
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.target import TargetScaling
 

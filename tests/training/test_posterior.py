@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from recsys_spark.kernels.arrays import F32
 from recsys_spark.models.registry import model_for
 from recsys_spark.models.settings import PosteriorMfSettings
-from recsys_spark.training.fit import Fitted, Trainer, load_keras
+from recsys_spark.training.fit import Trainer, load_keras
+from recsys_spark.training.fitted import Fitted
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.target import TargetScaling
 from tests.training.test_fit import N_ITEMS, N_USERS, ROWS, VALIDATION, sides_of
