@@ -203,7 +203,7 @@ def fitted(spark: SparkSession, settings: Settings) -> dict[str, Any]:
     fitted_rows = sum(job.summary.metrics[part]["n"] for part in ("train", "validation") if part in job.summary.metrics)
     return {
         "metrics": job.summary.metrics,
-        "counts": dict(job.summary.counts),
+        "counts": stages._ingested(job).counts,
         "epochs": trained["epochs"],
         "rows_per_second": speeds[len(speeds) // 2],
         "fit_seconds": sum(fitted_rows / epoch["rows_per_second"] for epoch in evaluated),

@@ -83,7 +83,11 @@ class ClassifierSettings(_DenseLayersSettings):
 
 
 class PosteriorMfSettings(Section):
-    """Matrix factorisation with biases, averaged over its posterior and compressed to one dot product."""
+    """Matrix factorisation with biases, averaged over its posterior and compressed to one dot product.
+
+    It wants large batches, best all rows in one (`training.batch_size`): small ones add so much noise of their own that
+    the sampler diverges.
+    """
 
     name: Literal["posterior_mf"] = "posterior_mf"
     """Selects this model."""

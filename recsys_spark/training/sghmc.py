@@ -120,7 +120,7 @@ class Sghmc(keras.optimizers.Optimizer):
         self.assign(variable, tf.maximum(smoothed, 1e-6))
 
     def follow_noise(self, mean_squared_error: float) -> None:
-        """Let s2 follow the error of the last step."""
+        """Let s2 follow the error of the epoch so far: with a batch of all rows, that of the last step."""
         before = float(self.noise_variance.numpy())
         after = (1 - _SMOOTHING) * before + _SMOOTHING * mean_squared_error
         # ratings without any noise must not end in a division by zero
