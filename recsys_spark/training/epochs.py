@@ -144,8 +144,8 @@ class EpochClock:
                 f"training ({self._fit})",
                 expected="a finite loss",
                 found=f"{result.loss} in epoch {epoch + 1}",
-                hint="set a smaller training.learning_rate, or training.target=standardised; for posterior_mf a smaller "
-                "model.step, or a training.batch_size of all rows",
+                hint="set a smaller training.learning_rate, or training.target=standardised; for posterior_mf "
+                "a smaller model.step, or a training.batch_size of all rows",
             )
 
     def fit_ends(self) -> None:
