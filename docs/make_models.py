@@ -27,7 +27,8 @@ Errors are in rating units, on the test part, which no fit and no choice of sett
 over seeds with the spread (standard deviation) behind them; the split is the same for all seeds. The interval is the
 95 % bootstrap interval over users of the first seed: how far the figure would move with other users. *Validation* is
 that of the fit on the train part alone. *mean*, *item mean* and *bias* are the baselines' test MSE (MAE where the model
-learns by it), fitted on the same rows. Seconds and rows/s are those of one fit on train and validation.
+learns by it), fitted on the same rows. Seconds and rows/s are those of one fit on train and validation, on a machine
+that did other work besides; `benchmarks/training_speed.py` compares speeds.
 """
 
 
@@ -59,8 +60,8 @@ MODELS = (
         "Posterior mean of matrix factorisation",
         ("posterior-mf",),
         "m + E[b] + E[c] + E[p . q], the mean over samples of the posterior, compressed to one dot product",
-        "The lowest rating error here, at the price of a longer fit; scored as fast as any dot product. Samples come "
-        "from stochastic-gradient Hamiltonian Monte Carlo. With `model.score_std: true` each row of `top_n` gets the "
+        "The lowest rating error on MovieLens, at the price of a longer fit; scored as fast as any dot product. Samples "
+        "come from stochastic-gradient Hamiltonian Monte Carlo. With `model.score_std: true` each row of `top_n` gets the "
         "standard deviation of its score.",
     ),
     Described(
