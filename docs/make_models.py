@@ -60,9 +60,9 @@ MODELS = (
         "Posterior mean of matrix factorisation",
         ("posterior-mf",),
         "m + E[b] + E[c] + E[p . q], the mean over samples of the posterior, compressed to one dot product",
-        "The lowest rating error on MovieLens, at the price of a longer fit; scored as fast as any dot product. Samples "
-        "come from stochastic-gradient Hamiltonian Monte Carlo. With `model.score_std: true` each row of `top_n` gets the "
-        "standard deviation of its score.",
+        "The lowest rating error on MovieLens, at the price of a longer fit; scored as fast as any dot product. "
+        "Samples come from stochastic-gradient Hamiltonian Monte Carlo. With `model.score_std: true` each row of "
+        "`top_n` gets the standard deviation of its score.",
     ),
     Described(
         "Multilayer perceptron",
