@@ -21,7 +21,7 @@ from recsys_spark.known_features import KnownFeatures
 from recsys_spark.manifest import Description, Role
 from recsys_spark.settings import Settings
 from recsys_spark.training.fits import TrainedModels
-from recsys_spark.training.fitted import present
+from recsys_spark.training.fitted import SAMPLES, present
 from recsys_spark.training.rows import PARTS, TrainingRows
 
 
@@ -46,6 +46,8 @@ def night_artefact(
     """
     held_in = rows.select("train", "validation")
     evaluated = models.evaluated.scorers() | _baselines(held_in, settings, vocabularies)
+    # only what is published has deviations, and samples are many times larger than the model
+    evaluated.pop(SAMPLES, None)
     if models.validated is not None:
         evaluated[VALIDATED] = models.validated.scorers()[MAIN]
         of_train = _baselines(rows.select("train"), settings, vocabularies)

@@ -37,6 +37,11 @@ def test_each_score_of_a_posterior_mean_has_its_deviation(posterior: Finished) -
     assert deviations.nunique() > 100
 
 
+def test_samples_are_stored_with_what_is_published_and_nowhere_else(posterior: Finished) -> None:
+    model = posterior.output / "models" / posterior.summary["model_id"]
+    assert [file.parent.name for file in model.rglob("samples.safetensors")] == ["published"]
+
+
 def test_the_posterior_mean_beats_the_baselines(posterior: Finished) -> None:
     metrics = posterior.summary["metrics"]
     assert metrics["test"]["mse"] < min(baseline["mse"] for baseline in metrics["baseline"].values())
