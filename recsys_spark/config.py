@@ -295,7 +295,9 @@ def _problem(root: type[Section], tree: Tree, detail: ErrorDetails) -> ConfigErr
             expected = "one of " + str(detail.get("ctx", {}).get("expected_tags", ""))
             return ConfigError(f"{key}.name", expected=expected, found=_shown(value.get("name")))
         case _:
-            return ConfigError(key, expected=_expectation(detail["msg"]), found=_shown(value))
+            # what does not fit together is told by what was expected; the whole tree would tell nothing
+            found = _shown(value) if detail["loc"] else "something else"
+            return ConfigError(key, expected=_expectation(detail["msg"]), found=found)
 
 
 def _place(tree: Any, loc: Sequence[int | str]) -> tuple[str, Any]:
