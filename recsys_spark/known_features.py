@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,14 +10,14 @@ import numpy as np
 
 from recsys_spark.ingest.features import RawFeatures, has_features, read_features
 from recsys_spark.ingest.ingested import Ingested
-from recsys_spark.kernels.arrays import Flags
+from recsys_spark.kernels.arrays import F32, Flags
 from recsys_spark.models.registry import model_for
 from recsys_spark.models.sides import Side, Sides
 from recsys_spark.settings import Settings
 from recsys_spark.training.feed import TrainingRows
 
 if TYPE_CHECKING:
-    from recsys_spark.training.features import EncodedSides
+    from recsys_spark.training.features import KnownOf
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +51,26 @@ class KnownFeatures:
 
     def sides(self, rows: TrainingRows) -> Sides:
         """The users and items as a fit of some rows may know them."""
-        return self._encoded(rows).sides
+        columns: dict[Side, F32] = {
+            "user": np.empty((self.n_users, 0), np.float32),
+            "item": np.empty((self.n_items, 0), np.float32),
+        }
+        columns |= {side: known.columns() for side, known in self._known(rows)}
+        return Sides(self.n_users, self.n_items, columns["user"], columns["item"])
 
     def description(self, rows: TrainingRows) -> dict[str, Any]:
-        """How the features became columns in a fit of some rows."""
-        return self._encoded(rows).description
+        """How the features became columns in a fit of some rows: by side, of those that have features."""
+        return {side: known.encoder.describe() for side, known in self._known(rows)}
 
-    def _encoded(self, rows: TrainingRows) -> EncodedSides:
-        from recsys_spark.training.features import sides_for
+    def _known(self, rows: TrainingRows) -> Iterator[tuple[Side, KnownOf]]:
+        from recsys_spark.training.features import known_of
 
-        return sides_for(rows, n_users=self.n_users, n_items=self.n_items, users=self.users, items=self.items)
+        user = known_of(self.users, rows.user, self.n_users, "user")
+        item = known_of(self.items, rows.item, self.n_items, "item")
+        if user is not None:
+            yield "user", user
+        if item is not None:
+            yield "item", item
 
     def usable(self, side: Side) -> Flags:
         """Whose features give them a vector without any rating: bool[n]."""

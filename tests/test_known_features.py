@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from recsys_spark.storage import Folder
 from recsys_spark.training.rows import TrainingRows
 from tests.conftest import PROJECT
 from tests.ingest.test_features import Fields, write
+from tests.training.test_features import raw_of
 
 ITEMS: list[Fields | None] = [
     {"title": "Emma", "year": "1815", "kind": "Novel"},
@@ -73,6 +75,17 @@ def test_numbers_are_scaled_by_the_items_of_the_rows_alone_and_given_to_all(know
     # 1815 and 1759: mean 1787, deviation 28; Faust of 1808 lies between them
     years = sides.item_features[:, 0]
     assert years[[0, 5, 1]].tolist() == pytest.approx([1, -1, 0.75])
+
+
+def test_users_and_items_are_each_known_by_their_own_rows(known: KnownFeatures) -> None:
+    genders = raw_of(categorical={"gender": [["F"], ["M"], ["F"], ["X"]]})
+    both = replace(known, users=genders)
+
+    sides = both.sides(ROWS)
+
+    assert sides.user_features.tolist() == [[1, 0], [0, 1], [1, 0], [0, 0]]
+    assert sides.item_features.shape == known.sides(ROWS).item_features.shape
+    assert both.description(ROWS)["user"]["names"] == ["gender=F", "gender=M"]
 
 
 def test_the_description_tells_what_the_columns_of_a_fit_are(known: KnownFeatures) -> None:

@@ -18,8 +18,8 @@ from recsys_spark.errors import DataError
 from recsys_spark.ingest.features import Categories, RawFeatures
 from recsys_spark.ingest.settings import FeatureColumns
 from recsys_spark.kernels.arrays import F32, I32, Flags
-from recsys_spark.models.sides import Side, Sides
-from recsys_spark.training.feed import TrainingRows
+from recsys_spark.models.sides import Side
+from recsys_spark.training.fitted import present
 
 OTHER = "other"
 """The category that stands for those without a column of their own."""
@@ -28,51 +28,40 @@ QUANTILES = 1000
 """Landmarks of a quantile scaling, or as many as there are values; between them it is linear."""
 
 
-class EncodedSides(NamedTuple):
-    """What a network is built for, and how its features were made.
+class KnownOf(NamedTuple):
+    """How the features of one side become columns in a fit."""
+
+    raw: RawFeatures
+    """Of all users (items)."""
+
+    encoder: FeatureEncoder
+    """Fitted on those with a rating in the fit."""
+
+    def columns(self) -> F32:
+        """The columns of all, f32[n, f]."""
+        return self.encoder.transform(self.raw)
+
+
+def known_of(raw: RawFeatures | None, index: I32, n: int, side: Side) -> KnownOf | None:
+    """Fit the encoder of one side on those with a row in a fit, and on no others.
 
     Args:
-        sides: the users and the items with their features.
-        description: `user` and `item` -> `FeatureEncoder.describe()`, for those that have features.
-    """
+        raw: features of all users (items); none: nothing is known of them.
+        index: i32[rows], the users (items) of the fit's rows.
+        n: users (items) there are, with or without a row.
+        side: which of both, for the error.
 
-    sides: Sides
-    description: dict[str, dict[str, Any]]
-
-
-def sides_for(
-    rows: TrainingRows, *, n_users: int, n_items: int, users: RawFeatures | None, items: RawFeatures | None
-) -> EncodedSides:
-    """The sides of one fit, their features encoded by what is known of the users and items in its rows.
-
-    Args:
-        rows: of this fit, and of no other.
-        n_users: users there are, with or without a row.
-        n_items: items there are, with or without a row.
-        users: features of all users; none: nothing is known of them.
-        items: features of all items, likewise.
+    Returns:
+        None where nothing is known.
 
     Raises:
-        DataError: features of another number of users or items.
+        DataError: features of another number of users (items).
     """
-    encoded: dict[Side, F32] = {}
-    description: dict[str, dict[str, Any]] = {}
-    sides: dict[Side, tuple[RawFeatures | None, I32, int]] = {
-        "user": (users, rows.user, n_users),
-        "item": (items, rows.item, n_items),
-    }
-    for side, (raw, index, n) in sides.items():
-        if raw is None:
-            encoded[side] = np.empty((n, 0), np.float32)
-            continue
-        if raw.n != n:
-            raise DataError(f"features of {side}s", expected=f"those of {n:,} {side}s", found=f"{raw.n:,}")
-        present = np.zeros(n, np.bool_)
-        present[index] = True
-        encoder = FeatureEncoder.fit(raw, present, raw.columns)
-        encoded[side] = encoder.transform(raw)
-        description[side] = encoder.describe()
-    return EncodedSides(Sides(n_users, n_items, encoded["user"], encoded["item"]), description)
+    if raw is None:
+        return None
+    if raw.n != n:
+        raise DataError(f"features of {side}s", expected=f"those of {n:,} {side}s", found=f"{raw.n:,}")
+    return KnownOf(raw, FeatureEncoder.fit(raw, present(index, n), raw.columns))
 
 
 @dataclass(frozen=True, eq=False)

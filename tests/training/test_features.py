@@ -22,8 +22,7 @@ from recsys_spark.ingest.features import Categories, RawFeatures, read_features
 from recsys_spark.ingest.settings import FeatureColumns
 from recsys_spark.kernels.arrays import F32, Flags
 from recsys_spark.storage import Folder
-from recsys_spark.training.features import QUANTILES, FeatureEncoder, sides_for
-from recsys_spark.training.feed import TrainingRows
+from recsys_spark.training.features import QUANTILES, FeatureEncoder, known_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("RECSYS_TEST_DATA", PROJECT.parent / "shared" / "data"))
@@ -231,36 +230,22 @@ def test_whatever_the_values_are_columns_are_finite_and_in_their_range(
             assert set(found.tolist()) <= {0, 1}
 
 
-def rows_of(users: Sequence[int], items: Sequence[int]) -> TrainingRows:
-    n = len(users)
-    return TrainingRows(
-        np.array(users, np.int32), np.array(items, np.int32), np.ones(n, np.float32), np.zeros(n, np.uint8)
-    )
+class TestKnownOf:
+    def test_it_is_fitted_on_the_items_of_the_rows_each_once_and_knows_all(self) -> None:
+        known = known_of(
+            raw_of({"year": [1, 3, 9, 100]}, scaling="standard"), np.array([0, 1, 1, 1], np.int32), 4, "item"
+        )
 
+        assert known is not None
+        assert known.encoder.fitted_on == 2
+        assert known.columns().tolist() == [[-1], [1], [1], [1]]
 
-class TestSidesFor:
-    def test_each_side_is_fitted_on_its_own_users_and_items_of_the_rows_each_once(self) -> None:
-        users = raw_of(categorical={"gender": [["F"], ["M"], ["X"]]})
-        items = raw_of({"year": [1, 3, 9, 100]}, scaling="standard")
-
-        made = sides_for(rows_of([0, 1, 1, 1], [0, 1, 1, 1]), n_users=3, n_items=4, users=users, items=items)
-
-        assert (made.sides.n_users, made.sides.n_items) == (3, 4)
-        assert made.sides.features("user").tolist() == [[1, 0], [0, 1], [0, 0]]
-        assert made.sides.features("item").tolist() == [[-1], [1], [1], [1]]
-        assert made.description["user"]["names"] == ["gender=F", "gender=M"]
-        assert made.description["item"]["fitted_on"] == 2
-
-    def test_without_features_there_are_sides_all_the_same(self) -> None:
-        made = sides_for(rows_of([0], [0]), n_users=3, n_items=4, users=None, items=None)
-        assert made.sides.features("user").shape == (3, 0)
-        assert made.sides.features("item").shape == (4, 0)
-        assert made.description == {}
+    def test_without_features_nothing_is_known(self) -> None:
+        assert known_of(None, np.array([0], np.int32), 3, "user") is None
 
     def test_features_of_another_number_of_items_are_refused(self) -> None:
-        items = raw_of({"year": [1, 3]})
         with pytest.raises(DataError, match="features of items: expected those of 4 items, found 2"):
-            sides_for(rows_of([0], [0]), n_users=3, n_items=4, users=None, items=items)
+            known_of(raw_of({"year": [1, 3]}), np.array([0], np.int32), 4, "item")
 
 
 def stored(folder: Path, side: str, rows: Sequence[Mapping[str, str]]) -> Folder:

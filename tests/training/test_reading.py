@@ -15,6 +15,7 @@ from recsys_spark.errors import DataError
 from recsys_spark.training import reading
 from recsys_spark.training.reading import count_rows, read_rows
 from recsys_spark.training.rows import PARTS, TrainingRows
+from tests.training.numbered import rows_of
 
 SCHEMA = pa.schema(
     [
@@ -25,17 +26,6 @@ SCHEMA = pa.schema(
         ("part", pa.string()),
     ]
 )
-
-
-def rows_of(n: int) -> TrainingRows:
-    """Row number i: user i, item 2i, rating i / 2; parts take turns."""
-    number = np.arange(n)
-    return TrainingRows(
-        number.astype(np.int32),
-        (2 * number).astype(np.int32),
-        (number / 2).astype(np.float32),
-        (number % 3).astype(np.uint8),
-    )
 
 
 def write(file: Path, rows: TrainingRows, **changed: Any) -> str:

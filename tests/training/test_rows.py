@@ -12,17 +12,7 @@ from hypothesis import strategies as st
 
 from recsys_spark.training import rows as rows_module
 from recsys_spark.training.rows import PARTS, Part, TrainingRows, gathered
-
-
-def rows_of(n: int) -> TrainingRows:
-    """Row number i: user i, item 2i, rating i / 2; parts take turns."""
-    number = np.arange(n)
-    return TrainingRows(
-        number.astype(np.int32),
-        (2 * number).astype(np.int32),
-        (number / 2).astype(np.float32),
-        (number % 3).astype(np.uint8),
-    )
+from tests.training.numbered import rows_of
 
 
 def on_disk(rows: TrainingRows, scratch: Path) -> TrainingRows:
