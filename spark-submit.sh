@@ -522,8 +522,8 @@ run_on_spark() {
 }
 
 main() {
-    # TensorFlow's notices are no news, and oneDNN's other order of summation would make two machines differ.
-    export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2} TF_ENABLE_ONEDNN_OPTS=${TF_ENABLE_ONEDNN_OPTS:-0}
+    # TensorFlow's notices are no news.
+    export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
     export NUMBA_CACHE_DIR=${NUMBA_CACHE_DIR:-$cache/numba}
     if [[ ${1-} == --setup ]]; then
         export RECSYS_EXTRAS=${2-${RECSYS_EXTRAS-}}
