@@ -20,7 +20,7 @@ from recsys_spark.kernels.scorer import PairScorer
 assert SHIPPED in score32.__file__, score32.__file__
 scorer = PairScorer(np.array([[2]], np.float32), np.array([[3]], np.float32))
 one = np.array([0], np.int32)
-print("score", scorer.score(one, one)[0], "hits", sum(score32._score_dots.stats.cache_hits.values()))
+print("score", scorer.score(one, one)[0], "hits", sum(score32.score_dots.stats.cache_hits.values()))
 """
 
 

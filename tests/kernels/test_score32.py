@@ -137,9 +137,9 @@ def digest_of_some_scores() -> str:
 
 
 ON_ANOTHER_HOST = """
-from recsys_spark.kernels.score32 import _score_dots
+from recsys_spark.kernels.score32 import score_dots
 from tests.kernels.test_score32 import digest_of_some_scores
-print(digest_of_some_scores(), "vfmadd" in "".join(_score_dots.inspect_asm().values()))
+print(digest_of_some_scores(), "vfmadd" in "".join(score_dots.inspect_asm().values()))
 """
 
 

@@ -1,0 +1,112 @@
+"""Lists as they grow: insertion in order, and the items that a user has seen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from recsys_spark.errors import DataError
+from recsys_spark.kernels.arrays import F32, I32, I64, Flags, indices, read_only
+from recsys_spark.kernels.jit import jit
+
+
+class TopN(NamedTuple):
+    """The lists of m users; positions from `counts` on hold item -1 and score 0."""
+
+    items: I32
+    """i32[m, n], item indices, best first."""
+
+    scores: F32
+    """f32[m, n], `score32` of these items: unclipped."""
+
+    counts: I32
+    """i32[m], entries of each list: n, or fewer if fewer candidates are unseen."""
+
+    finite: Flags
+    """bool[m]; false if a candidate's score, seen or not, is infinite or NaN. Such a user's list is empty."""
+
+    @classmethod
+    def empty(cls, users: int, n: int) -> TopN:
+        """Lists without any entry."""
+        return cls(
+            items=np.full((users, n), -1, np.int32),
+            scores=np.zeros((users, n), np.float32),
+            counts=np.zeros(users, np.int32),
+            finite=np.ones(users, np.bool_),
+        )
+
+
+class Seen(NamedTuple):
+    """Seen lists of the users of a call."""
+
+    next: I64
+    """i64[m], where in `items` each user's unmet seen items begin; may move on as items go by in ascending order."""
+
+    stop: I64
+    """i64[m], where they end."""
+
+    items: I32
+    """i32[...], ascending for each user."""
+
+
+def checked_seen(offsets: I64, items: I32, *, n_users: int) -> Seen:
+    """Seen lists as kernels take them.
+
+    Args:
+        offsets: i64[n_users + 1], where each user's items begin and end.
+        items: i32[...], ascending for each user.
+        n_users: of the call.
+
+    Raises:
+        DataError: offsets that do not fit the users, or items that are not ascending.
+    """
+    items = indices(items, below=2**31, subject="seen_items")
+    offsets = np.asarray(offsets)
+    if offsets.shape != (n_users + 1,) or offsets.dtype.kind not in "iu":
+        raise DataError(
+            "seen_offsets",
+            expected=f"{n_users + 1} integers, one more than users",
+            found=f"{offsets.dtype} of shape {offsets.shape}",
+        )
+    offsets = offsets.astype(np.int64)
+    if offsets[0] < 0 or offsets[-1] > len(items) or (offsets[1:] < offsets[:-1]).any():
+        raise DataError("seen_offsets", expected=f"offsets from 0 to {len(items)} that do not descend", found="others")
+    descents = np.flatnonzero(items[1:] < items[:-1]) + 1
+    inside = descents[(descents > offsets[0]) & (descents < offsets[-1]) & ~np.isin(descents, offsets)]
+    if inside.size:
+        raise DataError(
+            "seen_items",
+            expected="each user's items in ascending order",
+            found=f"{items[inside[0]]} after {items[inside[0] - 1]} at position {inside[0]}",
+        )
+    return Seen(next=offsets[:-1].copy(), stop=read_only(offsets[1:]), items=items)
+
+
+@jit
+def is_seen(seen: Seen, row: int, item: int) -> bool:
+    """Whether user `row` of the call has seen an item."""
+    low, n = seen.next[row], seen.stop[row] - seen.next[row]
+    # halves the range without a branch that a CPU could guess wrong
+    while n > 1:
+        half = n >> 1
+        low += half * (seen.items[low + half - 1] < item)
+        n -= half
+    return bool(n == 1 and seen.items[low] == item)
+
+
+@jit
+def insert(items: I32, scores: F32, count: int, item: np.int32, score: np.float32) -> int:
+    """Insert into one list, ordered by score descending, then by item ascending; gives the new count.
+
+    The last entry of a full list is dropped, which may be the new one itself.
+    """
+    size = scores.size
+    place = count
+    while place > 0 and (scores[place - 1] < score or (scores[place - 1] == score and items[place - 1] > item)):
+        if place < size:
+            scores[place], items[place] = scores[place - 1], items[place - 1]
+        place -= 1
+    if place < size:
+        scores[place], items[place] = score, item
+    return min(count + 1, size)

@@ -1,0 +1,141 @@
+"""A tile of upper bounds in 8-bit arithmetic: a few users against a block of items, compared in registers.
+
+For user p of a group and item t of a block, over words of four codes each,
+
+    dot products:    sum = start[p] + sum_j item[j, t] . user[j, p]              item codes unsigned, user codes signed
+    relu layers:     sum = start[p] + sum_j max(user[j, p], item[j, t]) . weight[j]       codes unsigned, weights signed
+
+    bound = (sum * item_scale[t]) * user_scale[p] + item_constant[t]
+
+A bit of a user's mask is set where bound >= threshold[p]. Sums stay in registers from the first word to the mask; that
+is what numba's own loops cannot do. Only for CPUs with `cpu.byte_lanes()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from recsys_spark.kernels import vectors as v
+from recsys_spark.kernels.arrays import F32, I32, I64
+from recsys_spark.kernels.cpu import byte_lanes
+
+LANES = byte_lanes() or 16
+VECTORS, GROUP = (4, 5) if LANES == 16 else (2, 4)
+"""Vectors of items in a block, and users in a group: as many sums as there are registers for, beside the operands."""
+
+BLOCK = LANES * VECTORS
+"""Items in a block; at most 64, the bits of a mask."""
+
+
+class ItemCodes(NamedTuple):
+    """Items in blocks of `BLOCK`, in the order in which they are looked at."""
+
+    words: I32
+    """i32[blocks, n_words, BLOCK], four codes each."""
+
+    scale: F32
+    """f32[blocks, BLOCK]."""
+
+    constant: F32
+    """f32[blocks, BLOCK]."""
+
+    weights: I32
+    """i32[n_words], four signed codes each; empty for dot products."""
+
+
+class UserCodes(NamedTuple):
+    """Users in groups of `GROUP`."""
+
+    words: I32
+    """i32[groups, n_words, GROUP], four codes each."""
+
+    scale: F32
+    """f32[groups, GROUP]."""
+
+    start: I32
+    """i32[groups, GROUP]."""
+
+
+def _intrinsic(*, relu: bool) -> Any:
+    def emit(typing_context: Any, users: Any, items: Any, thresholds: Any, masks: Any, group: Any, block: Any) -> Any:
+        signature = types.int64(users, items, thresholds, masks, types.int64, types.int64)
+
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return _emit(context, builder, signature.args, arguments, relu=relu)
+
+        return signature, code
+
+    return intrinsic(emit)
+
+
+def _emit(context: Any, b: Any, kinds: Any, arguments: Any, *, relu: bool) -> Any:
+    """The code of a tile; see the module's text."""
+
+    def parts(number: int) -> list[Any]:
+        kind, value = kinds[number], arguments[number]
+        return [v.start_of(context, b, k, b.extract_value(value, n)) for n, k in enumerate(kind.types)]
+
+    user, user_scale, start = parts(0)
+    item, item_scale, constant, weight = parts(1)
+    threshold, masks = (v.start_of(context, b, kinds[n], arguments[n]) for n in (2, 3))
+    n_words = b.extract_value(v.shape_of(context, b, kinds[0].types[0], b.extract_value(arguments[0], 0)), 1)
+    first_user, first_item = b.mul(arguments[4], v.index(GROUP)), b.mul(arguments[5], v.index(BLOCK))
+    user, item = b.gep(user, [b.mul(first_user, n_words)]), b.gep(item, [b.mul(first_item, n_words)])
+    ints, floats = ir.VectorType(v.I32, LANES), ir.VectorType(v.F32, LANES)
+
+    def of_user(array: Any, p: int) -> Any:
+        return v.spread(b, b.load(b.gep(array, [b.add(first_user, v.index(p))])), LANES)
+
+    def of_items(array: Any, q: int) -> Any:
+        return v.load(b, array, b.add(first_item, v.index(LANES * q)), floats)
+
+    def step(j: Any, sums: Any) -> list[Any]:
+        items = [v.load(b, item, b.add(b.mul(j, v.index(BLOCK)), v.index(LANES * q)), ints) for q in range(VECTORS)]
+        weights = v.spread(b, b.load(b.gep(weight, [j])), LANES) if relu else None
+        following = []
+        for p in range(GROUP):
+            own = v.spread(b, b.load(b.gep(user, [b.add(b.mul(j, v.index(GROUP)), v.index(p))])), LANES)
+            for q in range(VECTORS):
+                left, right = (v.larger_bytes(b, own, items[q], LANES), weights) if relu else (items[q], own)
+                following.append(v.add_byte_products(b, sums[p * VECTORS + q], left, right, LANES))
+        return following
+
+    begin = [first for p in range(GROUP) for first in [of_user(start, p)] * VECTORS]
+    sums = v.counted(b, n_words, begin, step)
+    scales, constants = ([of_items(array, q) for q in range(VECTORS)] for array in (item_scale, constant))
+    every = v.index(0)
+    for p in range(GROUP):
+        scale, least, mask = of_user(user_scale, p), of_user(threshold, p), v.index(0)
+        for q in range(VECTORS):
+            scaled = b.fmul(b.sitofp(sums[p * VECTORS + q], floats), scales[q])
+            bound = v.fused(b, scaled, scale, constants[q])
+            bits = b.bitcast(b.fcmp_ordered(">=", bound, least), ir.IntType(LANES))
+            mask = b.or_(mask, b.shl(b.zext(bits, v.I64), v.index(LANES * q)))
+        b.store(mask, b.gep(masks, [v.index(p)]))
+        every = b.or_(every, mask)
+    return every
+
+
+Tile = Callable[[UserCodes, ItemCodes, F32, I64, int, int], int]
+
+dot_tile = cast(Tile, _intrinsic(relu=False))
+"""(users, items, thresholds f32[groups, GROUP], masks i64[GROUP] to fill, group, block) -> 0 if no mask has a bit."""
+
+relu_tile = cast(Tile, _intrinsic(relu=True))
+"""The same for relu layers."""
+
+
+def _trailing_zeros(typing_context: Any, bits: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(v.BIT, 1))
+
+    return types.int64(types.int64), code
+
+
+trailing_zeros = cast(Callable[[int], int], intrinsic(_trailing_zeros))
+"""How many zeros stand below the lowest bit that is set, of an integer that is not 0."""
