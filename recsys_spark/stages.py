@@ -51,6 +51,7 @@ from recsys_spark.schemas import (
 )
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
 from recsys_spark.scoring.uncertainty import Samples
+from recsys_spark.scoring.work import work_of
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
 from recsys_spark.storage import Folder
@@ -189,12 +190,16 @@ def score(job: Job) -> None:
         users = _users_of_run(job, ingested)
         lists = score_all_pairs(users, plan, ingested.vocabularies.ids)
         lists.write.mode("overwrite").parquet(str(_folder(job, "score") / "lists"))
-        n_users = stored_rows(_folder(job, "score") / "lists")
-        pairs = n_users * len(plan.candidates)
-        job.progress.say(f"{n_users:,} users x {len(plan.candidates):,} candidates = {pairs:,} pairs scored")
+        work = work_of(_folder(job, "score") / "lists")
+        n_candidates = len(plan.candidates)
+        skipped = work.users * n_candidates - work.scored
+        job.progress.say(
+            f"{work.users:,} users x {n_candidates:,} candidates = {work.users * n_candidates:,} pairs decided, "
+            f"{skipped:,} of them by a bound (users by kernel: {work.kernels})"
+        )
         if len(plan.candidates) < plan.top_n:
             job.run.warn(f"scoring.top_n is {plan.top_n}, but there are only {len(plan.candidates)} candidate items")
-    job.summary.counts |= {"pairs_scored": pairs, "pairs_skipped": 0}
+    job.summary.counts |= {"pairs_scored": work.users * n_candidates, "pairs_skipped": skipped}
     job.summary.model_id = trained["model_id"]
 
 
@@ -297,6 +302,7 @@ def _plan(settings: Settings, ingested: Ingested, scorers: dict[str, Any], *, n_
         top_n=settings.scoring.top_n,
         exclude_seen=settings.scoring.exclude_seen,
         samples=Samples(scorers["samples"], n_samples) if n_samples else None,
+        kernel=settings.scoring.kernel,
     )
 
 

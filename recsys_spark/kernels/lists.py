@@ -26,6 +26,12 @@ class TopN(NamedTuple):
     finite: Flags
     """bool[m]; false if a candidate's score, seen or not, is infinite or NaN. Such a user's list is empty."""
 
+    scored: I32
+    """i32[m], candidates that `score32` has scored; the others were left out by a bound."""
+
+    screened: Flags
+    """bool[m], whether the list was made by screening."""
+
     @classmethod
     def empty(cls, users: int, n: int) -> TopN:
         """Lists without any entry."""
@@ -34,6 +40,19 @@ class TopN(NamedTuple):
             scores=np.zeros((users, n), np.float32),
             counts=np.zeros(users, np.int32),
             finite=np.ones(users, np.bool_),
+            scored=np.zeros(users, np.int32),
+            screened=np.zeros(users, np.bool_),
+        )
+
+    def of(self, rows: I64 | slice) -> TopN:
+        """Those of some users: with a slice the very same memory, else a copy."""
+        return TopN(
+            self.items[rows],
+            self.scores[rows],
+            self.counts[rows],
+            self.finite[rows],
+            self.scored[rows],
+            self.screened[rows],
         )
 
 

@@ -95,8 +95,8 @@ def plain_lists(
     for start in range(0, len(users), users_per_tile):
         tile = slice(start, start + users_per_tile)
         tile_seen = Seen(seen.next[tile], seen.stop[tile], seen.items)
-        tile_lists = TopN(lists.items[tile], lists.scores[tile], lists.counts[tile], lists.finite[tile])
-        select(user_side, users[tile], packed, head, tile_seen, tile_lists)
+        select(user_side, users[tile], packed, head, tile_seen, lists.of(tile))
+    lists.scored[:] = packed.candidates.size
 
 
 @jit

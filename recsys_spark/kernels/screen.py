@@ -114,7 +114,7 @@ class _Pending(NamedTuple):
 @jit
 def screened_lists(
     exact: Exact, users: I32, coded: ScreenedUsers, items: ScreenedItems, seen: Seen, lists: TopN
-) -> tuple[int, int]:
+) -> int:
     """Fill the lists of the coded users.
 
     Args:
@@ -126,7 +126,7 @@ def screened_lists(
         lists: of the call, empty for these users.
 
     Returns:
-        How many pairs went through a tile, and how many of them were scored by `score32`.
+        How many pairs went through a tile, padding among them.
     """
     n_groups, n_blocks = len(coded.rows), len(items.items)
     least = np.full((n_groups, GROUP), _NOTHING)
@@ -136,10 +136,10 @@ def screened_lists(
     pending_users, pending_items = np.empty(PENDING, np.int32), np.empty(PENDING, np.int32)
     pending = _Pending(np.empty(PENDING, np.int64), pending_users, pending_items, np.empty(PENDING, np.float32))
     relu = items.codes.weights.size > 0
-    tiles, scored, waiting = 0, 0, 0
+    tiles, waiting = 0, 0
     for first in range(0, n_groups, GROUPS_AT_ONCE):
         last = min(first + GROUPS_AT_ONCE, n_groups)
-        scored += _begin(first, last, exact, users, coded, items, seen, pending, begun, least, lists)
+        _begin(first, last, exact, users, coded, items, seen, pending, begun, least, lists)
         for block in range(n_blocks):
             for group in range(first, last):
                 if not _admit(group, block, coded, items, least, thresholds):
@@ -163,13 +163,11 @@ def screened_lists(
                         pending.users[waiting], pending.items[waiting] = users[row], item
                         waiting += 1
                         if waiting == PENDING:
-                            scored += waiting
                             _score(exact, pending, waiting, coded, least, lists)
                             waiting = 0
-        scored += waiting
         _score(exact, pending, waiting, coded, least, lists)
         waiting = 0
-    return tiles * GROUP * BLOCK, scored
+    return tiles * GROUP * BLOCK
 
 
 @jit
@@ -185,14 +183,14 @@ def _begin(
     begun: I64,
     least: F64,
     lists: TopN,
-) -> int:
+) -> None:
     """Fill the lists of some groups with the first unseen items, so that there is something to compare with.
 
-    Gives how many pairs were scored. `begun` says how many items are done with.
+    `begun` gets how many items are done with.
     """
     n_items, size = items.items.size, lists.items.shape[1]
     in_order = items.items.reshape(-1)
-    scored, waiting = 0, 0
+    waiting = 0
     for group in range(first, last):
         for p in range(GROUP):
             row = coded.rows[group, p]
@@ -207,7 +205,6 @@ def _begin(
                 pending.users[waiting], pending.items[waiting] = users[row], item
                 waiting += 1
                 if waiting == PENDING:
-                    scored += waiting
                     _score(exact, pending, waiting, coded, least, lists)
                     waiting = 0
             begun[group, p] = position
@@ -215,9 +212,7 @@ def _begin(
                 # nothing is left for this user; and a place without a user asks for nothing
                 begun[group, p] = items.items.size
                 least[group, p] = _EVERYTHING
-    scored += waiting
     _score(exact, pending, waiting, coded, least, lists)
-    return scored
 
 
 @jit
@@ -252,6 +247,7 @@ def _score(exact: Exact, pending: _Pending, n: int, coded: ScreenedUsers, least:
     for k in range(n):
         group, p = divmod(pending.places[k], GROUP)
         row = coded.rows[group, p]
+        lists.scored[row] += 1
         count = lists.counts[row]
         if count == size and scores[k] < lists.scores[row, size - 1]:
             continue

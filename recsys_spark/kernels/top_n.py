@@ -12,7 +12,7 @@ index ascending. Which path makes the lists depends on the model and the CPU and
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -88,20 +88,6 @@ def _can_screen(scorer: PairScorer) -> bool:
     return screened_layers.fits(scorer) and len(scorer.layers[0].bias) <= _MOST_COLUMNS
 
 
-@dataclass
-class Work:
-    """What some calls have done, in pairs of a user and a candidate, seen ones among them."""
-
-    pairs: int = 0
-    """Decided."""
-
-    bounded: int = 0
-    """Whose bound was computed; padding counts too."""
-
-    scored: int = 0
-    """Scored by `score32`."""
-
-
 @dataclass(frozen=True, eq=False)
 class PreparedItems:
     """The item side of a scorer for one set of candidates; made by `prepare`."""
@@ -111,8 +97,6 @@ class PreparedItems:
     screens: bool
     items_per_block: int
     users_per_tile: int
-    work: Work = field(default_factory=Work)
-    """Of all calls so far."""
 
     def top_n(self, users: I32, *, seen_offsets: I64, seen_items: I32, n: int) -> TopN:
         """The best n unseen candidates of each user.
@@ -136,8 +120,6 @@ class PreparedItems:
         seen = checked_seen(seen_offsets, seen_items, n_users=len(users))
         lists = TopN.empty(len(users), n)
         rest = self._screened(users, seen, lists) if self.screens else np.arange(len(users))
-        self.work.pairs += len(users) * len(self.candidates)
-        self.work.scored += len(rest) * len(self.candidates)
         if len(rest) == len(users):
             plain_lists(self.scorer, users, self._packed, seen, lists, users_per_tile=self.users_per_tile)
         elif len(rest):
@@ -166,9 +148,8 @@ class PreparedItems:
             padded_units(halves),
             padded_units(item_weight),
         )
-        bounded, scored = screened_lists(exact, users, coded, items, seen, lists)
-        self.work.bounded += bounded
-        self.work.scored += scored
+        screened_lists(exact, users, coded, items, seen, lists)
+        lists.screened[sound] = True
         rest: I64 = np.flatnonzero(~sound)
         return rest
 

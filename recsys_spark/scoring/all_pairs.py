@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.kernels.top_n import PreparedItems, TopN, prepare
+from recsys_spark.kernels.top_n import Kernel, PreparedItems, TopN, prepare
 from recsys_spark.schemas import ITEM, USER, PinnedIds
 from recsys_spark.scoring.broadcasting import shipped
 from recsys_spark.scoring.uncertainty import Samples
@@ -44,6 +44,7 @@ class ScoringPlan:
         top_n: entries in a list, at most.
         exclude_seen: whether seen items are left out.
         samples: of the model's posterior, for the standard deviation of what is in a list; none: no deviations.
+        kernel: how lists are made; changes the speed, never a row.
     """
 
     scorer: PairScorer
@@ -54,6 +55,7 @@ class ScoringPlan:
     top_n: int
     exclude_seen: bool = True
     samples: Samples | None = None
+    kernel: Kernel = "auto"
 
 
 def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds) -> DataFrame:
@@ -67,7 +69,7 @@ def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds) -> Data
     Returns:
         One row for each user: `user_id`, `user_index`, `outcome`, `reason`, and the list, best first, as the arrays
         `item_ids`, `item_indices`, `scores` (float32, clipped if the scorer clips) and `score_stds` (nulls without
-        samples).
+        samples); then `kernel`, which made it, and `pairs_scored`: the other candidates were left out by a bound.
     """
     fetch = shipped(users.sparkSession, plan)
     schema = lists_schema(ids)
@@ -91,6 +93,8 @@ def lists_schema(ids: PinnedIds) -> pa.Schema:
             pa.field("item_indices", pa.list_(pa.int32())),
             pa.field("scores", pa.list_(pa.float32())),
             pa.field("score_stds", pa.list_(pa.float32())),
+            pa.field("kernel", pa.string()),
+            pa.field("pairs_scored", pa.int32()),
         ]
     )
 
@@ -99,7 +103,7 @@ def _lists_of_block(
     batches: Iterable[pa.RecordBatch], fetch: Callable[[], ScoringPlan], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     plan = fetch()
-    by_model, by_fallback = prepare(plan.scorer, plan.candidates), None
+    by_model, by_fallback = prepare(plan.scorer, plan.candidates, kernel=plan.kernel), None
     for batch in batches:
         for start in range(0, batch.num_rows, USERS_AT_ONCE):
             users = batch.slice(start, USERS_AT_ONCE)
@@ -107,7 +111,7 @@ def _lists_of_block(
             if known.any():
                 yield _lists(users.filter(pa.array(known)), by_model, plan, schema, cold=False)
             if not known.all():
-                by_fallback = by_fallback or prepare(plan.fallback, plan.candidates)
+                by_fallback = by_fallback or prepare(plan.fallback, plan.candidates, kernel=plan.kernel)
                 yield _lists(users.filter(pa.array(~known)), by_fallback, plan, schema, cold=True)
 
 
@@ -143,6 +147,8 @@ def _lists(
         pa.ListArray.from_arrays(starts, indices),
         pa.ListArray.from_arrays(starts, scores),
         pa.ListArray.from_arrays(starts, deviations),
+        pa.array(np.where(found.screened, "screen", "plain")),
+        pa.array(found.scored),
     ]
     return pa.RecordBatch.from_arrays([c.cast(f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 

@@ -37,8 +37,9 @@ class ScoringSettings(Section):
     """Order of the items for users without a vector: by damped mean rating (`evaluation.baseline_damping`), or by
     number of ratings."""
 
-    kernel: Annotated[str, NotYet()] = "auto"
-    """Which scoring path to use."""
+    kernel: Literal["auto", "plain", "screen"] = "auto"
+    """How lists are made; the rows are the same. plain: every pair is scored; screen: a bound in 8-bit arithmetic
+    leaves out what cannot enter a list, where the model and the CPU allow it; auto: screen, where it pays."""
 
     mode: Annotated[Literal["full", "incremental"], NotYet(("incremental",))] = "full"
     """full: every user; incremental: users whose data changed."""

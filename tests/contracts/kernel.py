@@ -98,7 +98,7 @@ def questions(draw: st.DrawFn) -> Question:
 def brute_force(question: Question) -> TopN:
     """Score everything, drop what is seen, sort stably: the definition, user by user."""
     m, n = len(question.users), question.n
-    lists = TopN(np.full((m, n), -1, np.int32), np.zeros((m, n), np.float32), np.zeros(m, np.int32), np.ones(m, bool))
+    lists = TopN.empty(m, n)
     for row, (user, seen) in enumerate(zip(question.users, question.seen, strict=True)):
         candidates = question.candidates
         scores = score_pairs(question.scorer, np.full_like(candidates, user), candidates)

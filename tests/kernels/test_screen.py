@@ -13,10 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recsys_spark.kernels import screened_dots
 from recsys_spark.kernels.arrays import F32
 from recsys_spark.kernels.cpu import byte_lanes
+from recsys_spark.kernels.head import head_of
+from recsys_spark.kernels.lists import checked_seen
+from recsys_spark.kernels.score32 import side_of
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer
-from recsys_spark.kernels.top_n import Kernel, PreparedItems, TopN, prepare
+from recsys_spark.kernels.screen import Exact, screened_lists
+from recsys_spark.kernels.top_n import Kernel, TopN, prepare
 from tests.conftest import PROJECT
 from tests.contracts.kernel import KernelContract, Question, assert_same, random_scorer
 
@@ -107,41 +112,42 @@ def test_units_without_weight_or_without_any_spread_are_coded_too() -> None:
 @pytest.mark.parametrize("shape", ["dot", "relu"])
 def test_nearly_all_pairs_are_left_out_by_the_bound(shape: str) -> None:
     question = many(shape, n_items=6000)
-    prepared = prepare(question.scorer, question.candidates)
-    assert prepared.screens
+    found = lists(replace(question, n=5), "auto")
 
-    prepared.top_n(question.users, seen_offsets=question.seen_offsets, seen_items=question.seen_items, n=5)
-
-    pairs = len(question.users) * len(question.candidates)
-    assert prepared.work.pairs == pairs
-    assert prepared.work.scored < 0.05 * pairs
+    assert found.screened.all()
+    assert found.scored.min() >= 5
+    assert found.scored.sum() < 0.05 * len(question.users) * len(question.candidates)
 
 
 @needs_byte_products
 def test_users_of_small_norm_leave_out_whole_blocks() -> None:
     random = np.random.default_rng(0)
     item = random.standard_normal((5000, 8)).astype(np.float32) * np.linspace(4, 0.01, 5000, dtype=np.float32)[:, None]
-    scorer = PairScorer(random.standard_normal((50, 8)).astype(np.float32), item)
-    prepared = prepare(scorer, np.arange(5000, dtype=np.int32))
+    scorer, users = PairScorer(random.standard_normal((50, 8)).astype(np.float32), item), np.arange(50, dtype=np.int32)
+    items = screened_dots.screen_items(scorer, np.arange(5000, dtype=np.int32))
+    coded, _ = screened_dots.screen_users(scorer, users, items)
+    nothing = np.empty((0, 0), np.float32)
+    exact = Exact(side_of(scorer.user, None), side_of(scorer.item, None), head_of(scorer), nothing, nothing)
+    seen = checked_seen(np.zeros(51, np.int64), np.empty(0, np.int32), n_users=50)
 
-    prepared.top_n(np.arange(50), seen_offsets=np.zeros(51, int), seen_items=np.empty(0, np.int32), n=5)
+    bounded = screened_lists(exact, users, coded, items, seen, TopN.empty(50, 5))
 
-    assert prepared.work.bounded < 0.8 * prepared.work.pairs
+    assert 0 < bounded < 0.8 * 50 * 5000
 
 
 def test_what_cannot_be_screened_is_scored_plainly() -> None:
     question = many("levels", n_items=300)
-    prepared: PreparedItems = prepare(question.scorer, question.candidates, kernel="screen")
+    found = lists(question, "screen")
 
-    assert not prepared.screens
-    prepared.top_n(question.users, seen_offsets=question.seen_offsets, seen_items=question.seen_items, n=5)
-    assert prepared.work.scored == prepared.work.pairs == len(question.users) * len(question.candidates)
+    assert not found.screened.any()
+    assert set(found.scored) == {len(question.candidates)}
 
 
 def digest_of_some_lists() -> str:
     digest = hashlib.sha256()
     for shape in ("dot", "relu"):
-        for part in lists(many(shape, n_items=800), "screen"):
+        found = lists(many(shape, n_items=800), "screen")
+        for part in (found.items, found.scores, found.counts, found.finite):
             digest.update(part.tobytes())
     return digest.hexdigest()
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.evaluation.baselines import fit_baselines
+from recsys_spark.kernels.cpu import byte_lanes
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer
+from recsys_spark.kernels.top_n import Kernel
 from recsys_spark.publishing.rows import top_n_rows
 from recsys_spark.run import Run
 from recsys_spark.schemas import PinnedIds
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
 from recsys_spark.scoring.pairs import score_pairs
 from recsys_spark.scoring.uncertainty import Samples
+from recsys_spark.scoring.work import work_of
 from recsys_spark.storage import Folder
 
 N_USERS, N_ITEMS, TOP_N = 40, 25, 5
@@ -105,6 +110,25 @@ def test_a_user_without_a_vector_gets_the_unseen_items_of_the_fallback(users: Da
 
 def test_a_user_who_has_seen_everything_is_ok_with_nothing_left(users: DataFrame) -> None:
     assert lists(users, plan(DOT))[FULL_USER] == ("ok", "nothing_left", [], [])
+
+
+@pytest.mark.parametrize("kernel", ["plain", "screen"])
+def test_each_row_tells_how_it_was_made_which_changes_nothing_else(
+    users: DataFrame, kernel: Kernel, tmp_path: Path
+) -> None:
+    assert lists(users, plan(DOT, kernel=kernel)) == lists(users, plan(DOT))
+
+    score_all_pairs(users, plan(DOT, kernel=kernel), IDS).write.parquet(str(tmp_path / "lists"))
+    work = work_of(Folder(str(tmp_path / "lists")))
+    assert work.users == N_USERS
+    if kernel == "screen" and byte_lanes():
+        # the cold user's list is that of popularity, which has no columns
+        assert work.users_by_kernel == {"screen": N_USERS - 1, "plain": 1}
+        assert work.kernels == f"plain 1, screen {N_USERS - 1}"
+        assert N_ITEMS - 1 < work.scored < N_USERS * (N_ITEMS - 1)
+    else:
+        assert work.users_by_kernel == {"plain": N_USERS}
+        assert work.scored == N_USERS * (N_ITEMS - 1)
 
 
 def test_a_user_whose_scores_overflow_is_an_error_and_no_one_else_is(users: DataFrame) -> None:
