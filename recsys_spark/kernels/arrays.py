@@ -16,6 +16,7 @@ from recsys_spark.errors import DataError
 Value = TypeVar("Value", bound=np.generic)
 
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

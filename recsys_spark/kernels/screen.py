@@ -17,17 +17,24 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from recsys_spark.kernels.arrays import F32, I32, I64
+from recsys_spark.kernels.arrays import F32, F64, I32, I64
 from recsys_spark.kernels.head import Head
 from recsys_spark.kernels.jit import jit
 from recsys_spark.kernels.lists import Seen, TopN, insert, is_seen
 from recsys_spark.kernels.relu_rows import score_relu_rows
-from recsys_spark.kernels.score32 import Pairs, Side, score_dots
-from recsys_spark.kernels.tile import BLOCK, GROUP, ItemCodes, UserCodes, dot_tile, relu_tile, trailing_zeros
-
-F64 = npt.NDArray[np.float64]
+from recsys_spark.kernels.score32 import Pairs, Side, score_dots, score_layers
+from recsys_spark.kernels.tile import (
+    BLOCK,
+    GROUP,
+    ItemCodes,
+    SecondLayer,
+    UserCodes,
+    dot_tile,
+    relu_tile,
+    trailing_zeros,
+    two_layer_mask,
+)
 
 GROUPS_AT_ONCE = 16
 """Groups of users that go through the items together: their codes stay in the cache, a block's as well."""
@@ -64,6 +71,15 @@ class ScreenedItems(NamedTuple):
     """Of the margin."""
 
 
+NO_SECOND_LAYER = SecondLayer(
+    np.empty((0, 0), np.int32),
+    np.empty(0, np.float32),
+    np.empty(0, np.float32),
+    np.empty((0, 0, 0), np.float32),
+    np.empty((0, 0, 0), np.float32),
+)
+
+
 class ScreenedUsers(NamedTuple):
     """Users of a call, coded in groups."""
 
@@ -87,6 +103,9 @@ class ScreenedUsers(NamedTuple):
     base: F64
     """f64[groups]."""
 
+    second: SecondLayer
+    """Of a scorer with two hidden layers, with what belongs to these users."""
+
 
 class Exact(NamedTuple):
     """What `score32` needs."""
@@ -96,10 +115,10 @@ class Exact(NamedTuple):
     head: Head
 
     halves: F32
-    """f32[m, h], the hidden layer's halves of the users of the call; empty for dot products."""
+    """f32[m, h], one hidden layer's halves of the users of the call; empty for other scorers."""
 
     item_weight: F32
-    """f32[k_i, h], the item's part of the hidden layer's weights; empty for dot products."""
+    """f32[k_i, h], the item's part of that layer's weights; empty likewise."""
 
 
 class _Pending(NamedTuple):
@@ -135,7 +154,7 @@ def screened_lists(
     masks = np.zeros(GROUP, np.int64)
     pending_users, pending_items = np.empty(PENDING, np.int32), np.empty(PENDING, np.int32)
     pending = _Pending(np.empty(PENDING, np.int64), pending_users, pending_items, np.empty(PENDING, np.float32))
-    relu = items.codes.weights.size > 0
+    relu, two_layers = items.codes.weights.size > 0, coded.second.output.size > 0
     tiles, waiting = 0, 0
     for first in range(0, n_groups, GROUPS_AT_ONCE):
         last = min(first + GROUPS_AT_ONCE, n_groups)
@@ -145,7 +164,14 @@ def screened_lists(
                 if not _admit(group, block, coded, items, least, thresholds):
                     continue
                 tiles += 1
-                if relu:
+                if two_layers:
+                    some = 0
+                    for p in range(GROUP):
+                        masks[p] = two_layer_mask(
+                            coded.codes, items.codes, coded.second, thresholds[group, p], group, p, block
+                        )
+                        some |= masks[p]
+                elif relu:
                     some = relu_tile(coded.codes, items.codes, thresholds, masks, group, block)
                 else:
                     some = dot_tile(coded.codes, items.codes, thresholds, masks, group, block)
@@ -242,7 +268,11 @@ def _score(exact: Exact, pending: _Pending, n: int, coded: ScreenedUsers, least:
         columns = exact.item_side.columns
         score_relu_rows(exact.halves, rows, columns, pending.items[:n], exact.item_weight, exact.head, scores)
     else:
-        score_dots(Pairs(exact.user_side, exact.item_side, pending.users[:n], pending.items[:n]), exact.head, scores)
+        pairs = Pairs(exact.user_side, exact.item_side, pending.users[:n], pending.items[:n])
+        if exact.head.widths.size:
+            score_layers(pairs, exact.head, scores)
+        else:
+            score_dots(pairs, exact.head, scores)
     size = lists.items.shape[1]
     for k in range(n):
         group, p = divmod(pending.places[k], GROUP)

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys_spark.kernels.arrays import F32, I32, I64, Flags, read_only
+from recsys_spark.kernels.arrays import F32, F64, I32, I64, Flags, read_only
 from recsys_spark.kernels.coding import Bytes, empty_words
 from recsys_spark.kernels.jit import jit
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.kernels.screen import F64, ScreenedItems, ScreenedUsers
+from recsys_spark.kernels.screen import NO_SECOND_LAYER, ScreenedItems, ScreenedUsers
 from recsys_spark.kernels.tile import BLOCK, GROUP, ItemCodes, UserCodes
 
 LARGEST = 1e37
@@ -129,6 +129,7 @@ def screen_users(scorer: PairScorer, users: I32, items: ScreenedItems) -> tuple[
         per_norm=errors + rounding * (reach + coded),
         per_error=coded * (1 + rounding),
         base=rounding * magnitude + _UNDERFLOW * (1 + abs(scale)),
+        second=NO_SECOND_LAYER,
     ), sound
 
 

@@ -21,14 +21,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsys_spark.kernels.arrays import F32, I32, I64, Flags, read_only
+from recsys_spark.kernels.arrays import F32, F64, I32, I64, Flags, read_only
 from recsys_spark.kernels.coding import Bytes, empty_words
+from recsys_spark.kernels.halves import halves_of, reach_of
 from recsys_spark.kernels.head import Head, head_of
 from recsys_spark.kernels.jit import jit
-from recsys_spark.kernels.lanes import LANES, project
+from recsys_spark.kernels.lanes import project
 from recsys_spark.kernels.score32 import gather
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.kernels.screen import F64, ScreenedItems, ScreenedUsers
+from recsys_spark.kernels.screen import NO_SECOND_LAYER, ScreenedItems, ScreenedUsers
 from recsys_spark.kernels.tile import BLOCK, GROUP, ItemCodes, UserCodes
 
 LARGEST = 1e37
@@ -89,15 +90,11 @@ def screen_items(scorer: PairScorer, candidates: I32) -> ScreenedLayer:
     """
     head = head_of(scorer)
     units = _units(scorer, head, candidates)
-    judges = np.linspace(0, scorer.n_users - 1, min(_JUDGES, scorer.n_users)).astype(np.int32)
-    liked = np.zeros(len(candidates))
-    for judge in judges:
-        liked += scorer.score(np.full(len(candidates), judge, np.int32), candidates)
-    order = np.argsort(-liked, kind="stable")
+    ordered = popular_first(scorer, candidates)
     blocks, h = -(-len(candidates) // BLOCK), len(head.first_bias)
     codes, words = empty_words(blocks, h, BLOCK, 0)
     items = np.full((blocks, BLOCK), -1, np.int32)
-    items.reshape(-1)[: len(candidates)] = candidates[order]
+    items.reshape(-1)[: len(candidates)] = ordered
     errors, magnitudes, sums = np.zeros((3, blocks * BLOCK))
     _code_items(read_only(scorer.item), read_only(items), head.item_weight, units, codes, errors, magnitudes, sums)
     rounding = _roundings(h)
@@ -144,7 +141,7 @@ def screen_users(scorer: PairScorer, users: I32, layer: ScreenedLayer) -> tuple[
         coded; and the halves of all, f32[m, h].
     """
     head = head_of(scorer)
-    halves = _halves(scorer.user, users, head.user_weight, head.first_bias)
+    halves = halves_of(scorer.user, users, head.user_weight, head.first_bias)
     errors, magnitudes = np.zeros((2, len(users)))
     _measure_users(halves, layer.units, errors, magnitudes)
     sound = np.isfinite(magnitudes) & (magnitudes + layer.largest_item < LARGEST)
@@ -165,8 +162,19 @@ def screen_users(scorer: PairScorer, users: I32, layer: ScreenedLayer) -> tuple[
         per_norm=nothing,
         per_error=nothing,
         base=nothing,
+        second=NO_SECOND_LAYER,
     )
     return coded, sound, halves
+
+
+def popular_first(scorer: PairScorer, candidates: I32) -> I32:
+    """The candidates in the order in which a few users like them."""
+    judges = np.linspace(0, scorer.n_users - 1, min(_JUDGES, scorer.n_users)).astype(np.int32)
+    liked = np.zeros(len(candidates))
+    for judge in judges:
+        liked += scorer.score(np.full(len(candidates), judge, np.int32), candidates)
+    ordered: I32 = candidates[np.argsort(-liked, kind="stable")]
+    return ordered
 
 
 def _roundings(h: int) -> float:
@@ -176,11 +184,10 @@ def _roundings(h: int) -> float:
 def _units(scorer: PairScorer, head: Head, candidates: I32) -> Units:
     h = len(head.first_bias)
     weight = scorer.scale * head.tail[:h].astype(np.float64)
-    low = np.full(h, np.inf)
-    high = np.full(h, -np.inf)
-    _reach(scorer.item, candidates, head.item_weight, low, high)
+    lowest, highest = reach_of(scorer.item, candidates, head.item_weight)
+    low, high = -highest, -lowest
     sample = np.linspace(0, scorer.n_users - 1, min(_SAMPLE, scorer.n_users)).astype(np.int32)
-    halves = _halves(scorer.user, sample, head.user_weight, head.first_bias)
+    halves = halves_of(scorer.user, sample, head.user_weight, head.first_bias)
     high = np.maximum(high, halves.max(axis=0, initial=-np.inf).astype(np.float64))
     with np.errstate(over="ignore", invalid="ignore"):
         weighed = np.abs(weight) * (high - low)
@@ -190,34 +197,6 @@ def _units(scorer: PairScorer, head: Head, candidates: I32) -> Units:
     whole = np.minimum(np.ceil(weighed / (_LARGEST_CODE * float(grain))), _LARGEST_WEIGHT).astype(np.int64)
     step = np.divide(float(grain) * whole, np.abs(weight), out=np.ones(h), where=(whole > 0) & (weight != 0))
     return Units(weight, low, step, whole * np.sign(weight).astype(np.int64), float(grain))
-
-
-def _halves(columns: F32, rows: I32, weight: F32, bias: F32) -> F32:
-    """The halves of some rows, f32[m, h], as `score32` has them."""
-    halves = np.empty((len(rows), len(weight)), np.float32)
-    _fill_halves(read_only(columns), read_only(rows), weight, bias, halves)
-    return halves
-
-
-@jit
-def _fill_halves(columns: F32, rows: I32, weight: F32, bias: F32, halves: F32) -> None:
-    lanes = np.zeros((columns.shape[1], LANES), np.float32)
-    outputs = np.empty((len(weight), LANES), np.float32)
-    for first in range(0, rows.size, LANES):
-        last = min(first + LANES, rows.size)
-        gather(columns, rows[first:last], lanes)
-        project(weight, bias, lanes, outputs)
-        for n in range(last - first):
-            halves[first + n] = outputs[:, n]
-
-
-def _reach(columns: F32, candidates: I32, weight: F32, low: F64, high: F64) -> None:
-    """The lowest and the highest v = -c of each unit."""
-    nothing = np.empty(0, np.float32)
-    for first in range(0, len(candidates), _SAMPLE):
-        halves = -_halves(columns, candidates[first : first + _SAMPLE], weight, read_only(nothing))
-        np.minimum(low, halves.min(axis=0), out=low)
-        np.maximum(high, halves.max(axis=0), out=high)
 
 
 @jit

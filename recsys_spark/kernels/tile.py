@@ -3,9 +3,14 @@
 For user p of a group and item t of a block, over words of four codes each,
 
     dot products:    sum = start[p] + sum_j item[j, t] . user[j, p]              item codes unsigned, user codes signed
-    relu layers:     sum = start[p] + sum_j max(user[j, p], item[j, t]) . weight[j]       codes unsigned, weights signed
+    relu layer:      sum = start[p] + sum_j max(user[j, p], item[j, t]) . weight[j]       codes unsigned, weights signed
 
     bound = (sum * item_scale[t]) * user_scale[p] + item_constant[t]
+
+and for a second relu layer with outputs o, codes and weights likewise,
+
+    z[o]  = (sum_j max(user[j, p], item[j, t]) . weight[j, o]) * grain[o] + item_part[o, t] + user_part[p, o]
+    bound = item_constant[t] + sum_o output[o] * max(z[o], 0)
 
 A bit of a user's mask is set where bound >= threshold[p]. Sums stay in registers from the first word to the mask; that
 is what numba's own loops cannot do. Only for CPUs with `cpu.byte_lanes()`.
@@ -16,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -59,6 +65,29 @@ class UserCodes(NamedTuple):
 
     start: I32
     """i32[groups, GROUP]."""
+
+
+OUTPUTS = 4
+"""Outputs of a second layer whose sums are made together, for one user; `SecondLayer` is padded to a multiple."""
+
+
+class SecondLayer(NamedTuple):
+    """What a second relu layer has besides codes; of other scorers all arrays are empty."""
+
+    weights: I32
+    """i32[n_words, outputs], four signed codes each."""
+
+    grain: F32
+    """f32[outputs]."""
+
+    output: F32
+    """f32[outputs], the output's weights."""
+
+    item_part: F32
+    """f32[blocks, outputs, BLOCK]."""
+
+    user_part: F32
+    """f32[groups, GROUP, outputs]."""
 
 
 def _intrinsic(*, relu: bool) -> Any:
@@ -128,6 +157,80 @@ dot_tile = cast(Tile, _intrinsic(relu=False))
 
 relu_tile = cast(Tile, _intrinsic(relu=True))
 """The same for relu layers."""
+
+
+def _two_layers(
+    typing_context: Any, users: Any, items: Any, second: Any, least: Any, group: Any, p: Any, block: Any
+) -> Any:
+    signature = types.int64(users, items, second, types.float32, types.int64, types.int64, types.int64)
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _emit_two_layers(context, builder, signature.args, arguments)
+
+    return signature, code
+
+
+def _emit_two_layers(context: Any, b: Any, kinds: Any, arguments: Any) -> Any:
+    """The code for one user and a block of items behind two layers; see the module's text."""
+
+    def array(number: int, part: int) -> tuple[Any, Any]:
+        kind, value = kinds[number].types[part], b.extract_value(arguments[number], part)
+        return v.start_of(context, b, kind, value), v.shape_of(context, b, kind, value)
+
+    group, p, block = arguments[4:]
+    (user, user_shape), (item, _), (constant, _) = array(0, 0), array(1, 0), array(1, 2)
+    (weight, weight_shape), (grain, _), (output, _), (item_part, _), (user_part, _) = (array(2, n) for n in range(5))
+    n_words, n_outputs = b.extract_value(user_shape, 1), b.extract_value(weight_shape, 1)
+    user = b.gep(user, [b.add(b.mul(b.mul(group, n_words), v.index(GROUP)), p)])
+    item = b.gep(item, [b.mul(b.mul(block, n_words), v.index(BLOCK))])
+    user_part = b.gep(user_part, [b.mul(b.add(b.mul(group, v.index(GROUP)), p), n_outputs)])
+    item_part = b.gep(item_part, [b.mul(b.mul(block, n_outputs), v.index(BLOCK))])
+    ints, floats = ir.VectorType(v.I32, LANES), ir.VectorType(v.F32, LANES)
+    no_sum, zero = ir.Constant(ints, [0] * LANES), ir.Constant(floats, [0.0] * LANES)
+
+    def some_outputs(number: Any, totals: Any) -> list[Any]:
+        first = b.mul(number, v.index(OUTPUTS))
+
+        def step(j: Any, sums: Any) -> list[Any]:
+            own = v.spread(b, b.load(b.gep(user, [b.mul(j, v.index(GROUP))])), LANES)
+            larger = []
+            for q in range(VECTORS):
+                other = v.load(b, item, b.add(b.mul(j, v.index(BLOCK)), v.index(LANES * q)), ints)
+                larger.append(v.larger_bytes(b, own, other, LANES))
+            row, following = b.add(b.mul(j, n_outputs), first), []
+            for o in range(OUTPUTS):
+                weights = v.spread(b, b.load(b.gep(weight, [b.add(row, v.index(o))])), LANES)
+                for q in range(VECTORS):
+                    following.append(v.add_byte_products(b, sums[o * VECTORS + q], larger[q], weights, LANES))
+            return following
+
+        sums = v.counted(b, n_words, [no_sum] * (OUTPUTS * VECTORS), step)
+        for o in range(OUTPUTS):
+            place = b.add(first, v.index(o))
+            one, out, own = (v.spread(b, b.load(b.gep(x, [place])), LANES) for x in (grain, output, user_part))
+            row, following = b.mul(place, v.index(BLOCK)), []
+            for q in range(VECTORS):
+                other = b.fadd(v.load(b, item_part, b.add(row, v.index(LANES * q)), floats), own)
+                unit = v.fused(b, b.sitofp(sums[o * VECTORS + q], floats), one, other)
+                unit = b.select(b.fcmp_ordered(">", unit, zero), unit, zero)
+                following.append(v.fused(b, out, unit, totals[q]))
+            totals = following
+        return list(totals)
+
+    first_item = b.mul(block, v.index(BLOCK))
+    begin = [v.load(b, constant, b.add(first_item, v.index(LANES * q)), floats) for q in range(VECTORS)]
+    totals = v.counted(b, b.sdiv(n_outputs, v.index(OUTPUTS)), begin, some_outputs)
+    threshold, mask = v.spread(b, arguments[3], LANES), v.index(0)
+    for q in range(VECTORS):
+        bits = b.bitcast(b.fcmp_ordered(">=", totals[q], threshold), ir.IntType(LANES))
+        mask = b.or_(mask, b.shl(b.zext(bits, v.I64), v.index(LANES * q)))
+    return mask
+
+
+two_layer_mask = cast(
+    Callable[[UserCodes, ItemCodes, SecondLayer, np.float32, int, int, int], int], intrinsic(_two_layers)
+)
+"""(users, items, second layer, threshold, group, place in the group, block) -> the mask of one user."""
 
 
 def _trailing_zeros(typing_context: Any, bits: Any) -> Any:

@@ -6,7 +6,7 @@ index ascending. Which path makes the lists depends on the model and the CPU and
 | kernel | scorers | CPUs |
 | --- | --- | --- |
 | `plain` | all | all |
-| `screen` | dot products, one hidden relu layer | those with 8-bit dot products (VNNI) |
+| `screen` | dot products, one or two hidden relu layers | those with 8-bit dot products (VNNI) |
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from recsys_spark.errors import DataError
-from recsys_spark.kernels import screened_dots, screened_layers
+from recsys_spark.kernels import screened_dots, screened_layers, screened_two_layers
 from recsys_spark.kernels.arrays import I32, I64, indices
 from recsys_spark.kernels.cpu import byte_lanes
 from recsys_spark.kernels.head import head_of
@@ -85,7 +85,8 @@ def _can_screen(scorer: PairScorer) -> bool:
         return False
     if scorer.is_dot:
         return bool(scorer.user.shape[1] <= _MOST_COLUMNS)
-    return screened_layers.fits(scorer) and len(scorer.layers[0].bias) <= _MOST_COLUMNS
+    known = screened_layers.fits(scorer) or screened_two_layers.fits(scorer)
+    return known and len(scorer.layers[0].bias) <= _MOST_COLUMNS
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +138,9 @@ class PreparedItems:
         if scorer.is_dot:
             items = self._coded_dots
             coded, sound = screened_dots.screen_users(scorer, users, items)
+        elif screened_two_layers.fits(scorer):
+            items = self._coded_two_layers.items
+            coded, sound = screened_two_layers.screen_users(scorer, users, self._coded_two_layers)
         else:
             items = self._coded_layer.items
             coded, sound, halves = screened_layers.screen_users(scorer, users, self._coded_layer)
@@ -166,3 +170,7 @@ class PreparedItems:
     @functools.cached_property
     def _coded_layer(self) -> screened_layers.ScreenedLayer:
         return screened_layers.screen_items(self.scorer, self.candidates)
+
+    @functools.cached_property
+    def _coded_two_layers(self) -> screened_two_layers.ScreenedTwoLayers:
+        return screened_two_layers.screen_items(self.scorer, self.candidates)

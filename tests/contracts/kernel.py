@@ -62,14 +62,15 @@ def random_scorer(seed: int, shape: str, n_users: int, n_items: int, width: int)
             user, item, tensor(n_users) if with_bias else None, item_bias if with_bias else None, scale=0.7, offset=3.1
         )
     outputs = 3 if shape == "levels" else 1
-    n_hidden = 1 if shape == "relu" else random.integers(0, 3)
+    n_hidden = {"relu": 1, "two relu": 2}.get(shape) or random.integers(0, 3)
     sizes = [2 * width + 1, *random.integers(1, 70, n_hidden).tolist(), outputs]
     layers = tuple(
         DenseLayer(tensor(k_in, k_out), tensor(k_out), str(random.choice(ACTIVATIONS)))
         for k_in, k_out in pairwise(sizes)
     )
-    if shape == "relu":
-        layers = (replace(layers[0], activation="relu"), replace(layers[1], activation="linear"))
+    if "relu" in shape:
+        *hidden, output = layers
+        layers = (*(replace(layer, activation="relu") for layer in hidden), replace(output, activation="linear"))
     levels = np.arange(1, outputs + 1, dtype=np.float32) if shape == "levels" else None
     return PairScorer(user, item, layers=layers, levels=levels, scale=-1.3, offset=0.2, clip=(0, 1))
 
@@ -78,7 +79,7 @@ def random_scorer(seed: int, shape: str, n_users: int, n_items: int, width: int)
 def questions(draw: st.DrawFn) -> Question:
     """Scorers of all shapes; users with nothing, something or everything seen; n below and above the candidates."""
     n_users, n_items = draw(st.integers(1, 6)), draw(st.integers(1, 40))
-    shape = draw(st.sampled_from(["dot", "relu", "layers", "levels"]))
+    shape = draw(st.sampled_from(["dot", "relu", "two relu", "layers", "levels"]))
     scorer = random_scorer(draw(st.integers(0, 10_000)), shape, n_users, n_items, draw(st.integers(0, 9)))
     magnitude = np.float32(draw(st.sampled_from([1, 1e-30, 1e30, 5e37])))
     scorer = replace(scorer, item=scorer.item * magnitude)
@@ -159,7 +160,7 @@ class KernelContract:
         assert_same(TopN(*(np.concatenate(pair) for pair in zip(*parts, strict=True))), whole)
 
     @pytest.mark.parametrize("n_items", [255, 256, 257, 700])
-    @pytest.mark.parametrize("shape", ["dot", "relu", "layers", "levels"])
+    @pytest.mark.parametrize("shape", ["dot", "relu", "two relu", "layers", "levels"])
     def test_more_items_than_a_block_holds(self, shape: str, n_items: int) -> None:
         users = np.arange(70, dtype=np.int32)
         seen = [sorted({(7 * user) % n_items, (11 * user) % n_items}) for user in range(70)]

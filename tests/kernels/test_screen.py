@@ -25,6 +25,8 @@ from recsys_spark.kernels.top_n import Kernel, TopN, prepare
 from tests.conftest import PROJECT
 from tests.contracts.kernel import KernelContract, Question, assert_same, random_scorer
 
+SCREENED = ["dot", "relu", "two relu"]
+
 needs_byte_products = pytest.mark.skipif(not byte_lanes(), reason="this CPU has no 8-bit dot products (VNNI)")
 
 
@@ -52,7 +54,7 @@ def many(shape: str, *, n: int = 10, n_items: int = 3000, seed: int = 1) -> Ques
     return Question(scorer, candidates, np.arange(120, dtype=np.int32), seen, n)
 
 
-@pytest.mark.parametrize("shape", ["dot", "relu"])
+@pytest.mark.parametrize("shape", SCREENED)
 @pytest.mark.parametrize("n", [1, 10, 300, 2900])
 def test_the_lists_are_those_of_the_plain_kernel(shape: str, n: int) -> None:
     question = many(shape, n=n)
@@ -60,7 +62,7 @@ def test_the_lists_are_those_of_the_plain_kernel(shape: str, n: int) -> None:
     assert_same(lists(question, "screen"), lists(question, "plain"))
 
 
-@pytest.mark.parametrize("shape", ["dot", "relu"])
+@pytest.mark.parametrize("shape", SCREENED)
 @pytest.mark.parametrize("magnitude", [1e-42, 1e-20, 1e-4, 1e4, 1e18])
 @pytest.mark.parametrize("scale", [-0.5, 1e-30, 7])
 def test_the_lists_are_the_same_at_every_magnitude(shape: str, magnitude: float, scale: float) -> None:
@@ -71,7 +73,7 @@ def test_the_lists_are_the_same_at_every_magnitude(shape: str, magnitude: float,
     assert_same(lists(question, "screen"), lists(question, "plain"))
 
 
-@pytest.mark.parametrize("shape", ["dot", "relu"])
+@pytest.mark.parametrize("shape", SCREENED)
 def test_a_user_whose_scores_overflow_does_not_disturb_the_others(shape: str) -> None:
     question = many(shape)
     user = question.scorer.user.copy()
@@ -84,7 +86,7 @@ def test_a_user_whose_scores_overflow_does_not_disturb_the_others(shape: str) ->
     assert_same(found, lists(question, "plain"))
 
 
-@pytest.mark.parametrize("shape", ["dot", "relu"])
+@pytest.mark.parametrize("shape", SCREENED)
 def test_users_far_from_all_others_get_their_lists(shape: str) -> None:
     question = many(shape)
     user = question.scorer.user.copy()
@@ -95,21 +97,21 @@ def test_users_far_from_all_others_get_their_lists(shape: str) -> None:
     assert_same(lists(question, "screen"), lists(question, "plain"))
 
 
-def test_units_without_weight_or_without_any_spread_are_coded_too() -> None:
-    question = many("relu")
-    hidden, output = question.scorer.layers
-    weight = output.weight.copy()
+@pytest.mark.parametrize("shape", ["relu", "two relu"])
+def test_units_without_weight_or_without_any_spread_are_coded_too(shape: str) -> None:
+    question = many(shape)
+    hidden, *inner, output = question.scorer.layers
+    weight, first = output.weight.copy(), hidden.weight.copy()
     weight[::3] = 0
-    first = hidden.weight.copy()
     first[:, 1::4] = 0
-    layers = (replace(hidden, weight=first), replace(output, weight=weight))
+    layers = (replace(hidden, weight=first), *inner, replace(output, weight=weight))
     question = replace(question, scorer=replace(question.scorer, layers=layers))
 
     assert_same(lists(question, "screen"), lists(question, "plain"))
 
 
 @needs_byte_products
-@pytest.mark.parametrize("shape", ["dot", "relu"])
+@pytest.mark.parametrize("shape", SCREENED)
 def test_nearly_all_pairs_are_left_out_by_the_bound(shape: str) -> None:
     question = many(shape, n_items=6000)
     found = lists(replace(question, n=5), "auto")
@@ -145,7 +147,7 @@ def test_what_cannot_be_screened_is_scored_plainly() -> None:
 
 def digest_of_some_lists() -> str:
     digest = hashlib.sha256()
-    for shape in ("dot", "relu"):
+    for shape in SCREENED:
         found = lists(many(shape, n_items=800), "screen")
         for part in (found.items, found.scores, found.counts, found.finite):
             digest.update(part.tobytes())
@@ -208,5 +210,7 @@ def test_a_hidden_layer_of_another_kind_is_not_screened() -> None:
     candidates = np.arange(300, dtype=np.int32)
     assert prepare(with_activations("relu", "linear"), candidates).screens == bool(byte_lanes())
     assert not prepare(with_activations("tanh", "linear"), candidates).screens
-    assert not prepare(with_activations("relu", "relu", "linear"), candidates).screens
+    assert prepare(with_activations("relu", "relu", "linear"), candidates).screens == bool(byte_lanes())
+    assert not prepare(with_activations("relu", "tanh", "linear"), candidates).screens
+    assert not prepare(with_activations("relu", "relu", "relu", "linear"), candidates).screens
     assert not prepare(with_activations("relu", "linear"), candidates, kernel="plain").screens
