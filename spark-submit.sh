@@ -25,7 +25,7 @@ readonly project venv=$project/.venv cache=$project/.cache
 usage() {
     cat <<USAGE
 Usage: ./spark-submit.sh [spark options] JOB [job options]
-       ./spark-submit.sh --setup [extras]      only set up; extras: gpu, dev, or both with a comma
+       ./spark-submit.sh --setup [extras]      only set up; extras: gpu, dev, bench, ... with commas between them
 
 JOB is one of: $(job_names)
 Job options:   [--config FILE] [--set key=value]... [--as-of DATE] [--from STAGE] [--replace] [--dry-run]

@@ -6,6 +6,7 @@ and gives back their lists. Nothing of the size users x items exists or is shuff
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -57,6 +58,18 @@ class ScoringPlan:
     samples: Samples | None = None
     kernel: Kernel = "auto"
 
+    # a worker keeps its plan, and so what it has coded, from one task to the next
+
+    @functools.cached_property
+    def by_model(self) -> PreparedItems:
+        """The candidates, ready to be scored by the model."""
+        return prepare(self.scorer, self.candidates, kernel=self.kernel)
+
+    @functools.cached_property
+    def by_fallback(self) -> PreparedItems:
+        """The candidates, ready for users without a trained vector."""
+        return prepare(self.fallback, self.candidates, kernel=self.kernel)
+
 
 def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds) -> DataFrame:
     """The list of every user.
@@ -103,16 +116,14 @@ def _lists_of_block(
     batches: Iterable[pa.RecordBatch], fetch: Callable[[], ScoringPlan], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     plan = fetch()
-    by_model, by_fallback = prepare(plan.scorer, plan.candidates, kernel=plan.kernel), None
     for batch in batches:
         for start in range(0, batch.num_rows, USERS_AT_ONCE):
             users = batch.slice(start, USERS_AT_ONCE)
             known = plan.has_vector[users.column("user_index").to_numpy()]
             if known.any():
-                yield _lists(users.filter(pa.array(known)), by_model, plan, schema, cold=False)
+                yield _lists(users.filter(pa.array(known)), plan.by_model, plan, schema, cold=False)
             if not known.all():
-                by_fallback = by_fallback or prepare(plan.fallback, plan.candidates, kernel=plan.kernel)
-                yield _lists(users.filter(pa.array(~known)), by_fallback, plan, schema, cold=True)
+                yield _lists(users.filter(pa.array(~known)), plan.by_fallback, plan, schema, cold=True)
 
 
 def _lists(
