@@ -29,7 +29,7 @@ def test_the_last_line_on_stdout_is_the_summary_and_a_file_holds_the_same(sample
 
 def test_nothing_but_the_summary_stands_on_stdout_and_progress_on_stderr(sample: Finished) -> None:
     assert len(sample.lines) == 1
-    assert "pairs scored" in sample.errors
+    assert "pairs decided" in sample.errors
     assert "rows/s" in sample.errors
 
 
