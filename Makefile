@@ -5,7 +5,7 @@ SOURCES := recsys_spark jobs tests docs $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test lint types imports unit models format clean
+.PHONY: help setup test lint types imports unit models bench format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,11 @@ unit: setup  ## the tests; `make unit ARGS="-k audit"` chooses
 models: setup  ## measure every preset on the data that is there, and write docs/models.md
 	$(PYTHON) benchmarks/presets.py
 	PYTHONPATH=. $(PYTHON) docs/make_models.py
+
+bench: setup  ## time the kernels and the scoring job beside their peers (extra bench), and write docs/performance.md
+	$(PYTHON) benchmarks/kernels.py --out docs/kernels.json
+	$(PYTHON) benchmarks/scoring_job.py --deep --out docs/scoring_job.json
+	$(PYTHON) docs/make_performance.py
 
 format: setup  ## mend the layout, and what ruff can mend
 	$(PYTHON) -m ruff check --fix $(SOURCES)

@@ -97,6 +97,7 @@ def session() -> SparkSession:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_SUBMIT_ARGS"] = (
         "--master local[*] --driver-memory 6g --conf spark.ui.enabled=false "
+        "--conf spark.ui.showConsoleProgress=false "
         f"--conf spark.driver.extraJavaOptions={logging} pyspark-shell"
     )
     return build_session("scoring job", delta=False)
@@ -248,6 +249,7 @@ def deep(spark: SparkSession, users: DataFrame, generated: Generated, folder: Pa
     share = UDF_USERS / scorer.n_users
     found["predict_batch_udf, extrapolated"] = found["predict_batch_udf, some users"]["warm"] / share
     found["ratio"] = found["predict_batch_udf, extrapolated"] / found["ours"]["warm"]
+    found["users"] = UDF_USERS
     print(f"predict_batch_udf for all users, extrapolated: {found['ratio']:.0f} x ours", file=sys.stderr)
     return found
 
