@@ -19,10 +19,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,12 +42,15 @@ import numba  # noqa: E402 - found beside this file
 import numpy as np  # noqa: E402
 
 from benchmarks.generated_ratings import Generated, generate  # noqa: E402
+from recsys_spark import artifact  # noqa: E402
 from recsys_spark.kernels.arrays import F32, I32, I64  # noqa: E402
 from recsys_spark.kernels.cpu import byte_lanes  # noqa: E402
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer  # noqa: E402
 from recsys_spark.kernels.top_n import prepare  # noqa: E402
+from recsys_spark.manifest import Description  # noqa: E402
 
 TOP_N = 10
+TRAINED = ("dot 64", "layers 1024", "layers 128, 32")
 PREDICT_BATCHES = (32, 8192, 65_536)
 
 
@@ -83,9 +88,17 @@ def main() -> None:
     parser.add_argument("--ratings", type=int, default=20_000_000, help="generated, to train on")
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     given = parser.parse_args()
-    cases = all_cases(given.ratings)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    generated = generate(given.ratings, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        # with all cores, in a process of its own: what it starts must not run beside the measurement
+        training = multiprocessing.get_context("spawn").Process(target=train, args=(generated, folder))
+        training.start()
+        training.join()
+        if training.exitcode:
+            sys.exit(f"training failed with exit code {training.exitcode}")
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        cases = all_cases(generated, Path(folder))
     figures: dict[str, Any] = {
         "machine": f"{cpu_name()}, one core, {byte_lanes()} lanes of 8-bit products",
         "cases": {case.name: measured(case, given.users, given.rounds) for case in cases},
@@ -95,9 +108,13 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def all_cases(n_ratings: int) -> list[Case]:
-    """Trained models first, with all cores; then random ones of the same shapes."""
-    generated = generate(n_ratings, seed=0)
+def all_cases(generated: Generated, folder: Path) -> list[Case]:
+    """Trained models first; then random ones of the same shapes."""
+    import keras
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     n_users, n_items = int(generated.user.max()) + 1, int(generated.item.max()) + 1
     seen = seen_of(generated, n_users)
     random = np.random.default_rng(0)
@@ -116,8 +133,14 @@ def all_cases(n_ratings: int) -> list[Case]:
         )
         return PairScorer(normal(n_users, 10), normal(n_items, 10), layers=layers)
 
+    trained = []
+    for name in TRAINED:
+        scorer = artifact.load(str(folder / name / "model"))["main"]
+        trained.append(
+            Case(f"{name}, trained", scorer, *seen, keras.models.load_model(folder / name / "network.keras"))
+        )
     return [
-        *(Case(f"{name}, trained", scorer, *seen, network) for name, scorer, network in trained(generated)),
+        *trained,
         Case("dot 64, random", dot(64), *seen),
         Case("dot 10, random", dot(10), *seen),
         Case("layers 1024, random", relu(1024), *seen),
@@ -125,8 +148,8 @@ def all_cases(n_ratings: int) -> list[Case]:
     ]
 
 
-def trained(generated: Generated) -> list[tuple[str, PairScorer, Any]]:
-    """One epoch of each network."""
+def train(generated: Generated, folder: str) -> None:
+    """One epoch of each network, stored."""
     from recsys_spark.models.registry import model_for
     from recsys_spark.models.settings import DotSettings, MlpSettings
     from recsys_spark.models.sides import Sides
@@ -139,16 +162,17 @@ def trained(generated: Generated) -> list[tuple[str, PairScorer, Any]]:
     sides = Sides(int(generated.user.max()) + 1, int(generated.item.max()) + 1)
     adam = TrainingSettings(epochs=1, batch_size=8192, learning_rate=0.005, early_stopping=None)
     sgd = adam.model_copy(update={"optimizer": "sgd", "learning_rate": 0.08, "momentum": 0.9, "batch_size": 1024})
-    found = []
-    for name, settings, training in (
-        ("dot 64", DotSettings(embedding_size=64, l2=0.06), adam),
-        ("layers 1024", MlpSettings(embedding_size=10, layers=(1024,)), sgd),
-        ("layers 128, 32", MlpSettings(embedding_size=10, layers=(128, 32)), sgd),
-    ):
+    settings = (
+        (DotSettings(embedding_size=64, l2=0.06), adam),
+        (MlpSettings(embedding_size=10, layers=(1024,)), sgd),
+        (MlpSettings(embedding_size=10, layers=(128, 32)), sgd),
+    )
+    for name, (model, training) in zip(TRAINED, settings, strict=True):
         print(f"training {name}", file=sys.stderr)
-        fitted = Trainer(model_for(settings), training, lambda _: sides).fit("evaluated", rows, epochs=1)
-        found.append((name, fitted.scorers()["main"], fitted.network))
-    return found
+        fitted = Trainer(model_for(model), training, lambda _: sides).fit("evaluated", rows, epochs=1)
+        stored = artifact.Artefact(Description(model.name), {"published": fitted.scorers()})
+        artifact.save(str(Path(folder) / name), stored).rename(Path(folder) / name / "model")
+        fitted.network.save(Path(folder) / name / "network.keras")
 
 
 def seen_of(generated: Generated, n_users: int) -> tuple[I64, I32]:
