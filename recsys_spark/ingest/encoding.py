@@ -108,7 +108,8 @@ def extend(
         run_id: becomes `first_seen_run`.
 
     Returns:
-        The vocabulary with its new addition, or as it was if there is nothing new. Not saved yet.
+        The vocabulary with its new addition, or as it was if there is nothing new. Not saved yet. The driver collects
+        one row for each file of new ids, which Spark's partitions limit.
     """
     new = ids.select("id").distinct()
     if vocabulary.additions:

@@ -23,7 +23,7 @@ def reconcile(
         rules: the share of defects that is bearable, and the policy for duplicates.
 
     Returns:
-        Counts, and quarantined rows by reason.
+        Counts, and quarantined rows by reason: the driver collects one row for each reason.
 
     Raises:
         DataError: the books do not balance, too many rows are defect, or duplicates are refused.

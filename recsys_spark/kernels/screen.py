@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsys_spark.kernels.arrays import F32, F64, I32, I64
+from recsys_spark.kernels.arrays import F32, F64, I32, I64, read_only
 from recsys_spark.kernels.head import Head
 from recsys_spark.kernels.jit import jit
 from recsys_spark.kernels.lists import Seen, TopN, insert, is_seen
@@ -105,6 +105,13 @@ class ScreenedUsers(NamedTuple):
 
     second: SecondLayer
     """Of a scorer with two hidden layers, with what belongs to these users."""
+
+
+def users_of_layers(words: I32, rows: I64, shift: F64, second: SecondLayer = NO_SECOND_LAYER) -> ScreenedUsers:
+    """Users of a scorer with layers: all that their bounds need besides codes is `shift`."""
+    nothing = np.zeros(len(rows))
+    codes = UserCodes(read_only(words), np.ones(rows.shape, np.float32), np.zeros(rows.shape, np.int32))
+    return ScreenedUsers(codes, rows, shift, nothing, nothing, nothing, nothing, second)
 
 
 class Exact(NamedTuple):

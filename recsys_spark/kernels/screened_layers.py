@@ -29,8 +29,8 @@ from recsys_spark.kernels.jit import jit
 from recsys_spark.kernels.lanes import project
 from recsys_spark.kernels.score32 import gather
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.kernels.screen import NO_SECOND_LAYER, ScreenedItems, ScreenedUsers
-from recsys_spark.kernels.tile import BLOCK, GROUP, ItemCodes, UserCodes
+from recsys_spark.kernels.screen import ScreenedItems, ScreenedUsers, users_of_layers
+from recsys_spark.kernels.tile import BLOCK, GROUP, ItemCodes
 
 LARGEST = 1e37
 """Users whose scores might reach this are not screened: something might overflow on the way."""
@@ -153,18 +153,7 @@ def screen_users(scorer: PairScorer, users: I32, layer: ScreenedLayer) -> tuple[
     _code_users(halves, at, layer.units, codes)
     shift = np.zeros((groups, GROUP))
     shift.reshape(-1)[: len(rows)] = errors[rows] + layer.items.rounding * magnitudes[rows]
-    nothing = np.zeros(groups)
-    coded = ScreenedUsers(
-        codes=UserCodes(read_only(words), np.ones((groups, GROUP), np.float32), np.zeros((groups, GROUP), np.int32)),
-        rows=at,
-        shift=shift,
-        reach=nothing,
-        per_norm=nothing,
-        per_error=nothing,
-        base=nothing,
-        second=NO_SECOND_LAYER,
-    )
-    return coded, sound, halves
+    return users_of_layers(words, at, shift), sound, halves
 
 
 def popular_first(scorer: PairScorer, candidates: I32) -> I32:

@@ -27,9 +27,9 @@ from recsys_spark.kernels.coding import empty_words
 from recsys_spark.kernels.halves import halves_of, reach_of
 from recsys_spark.kernels.head import Head, head_of
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.kernels.screen import ScreenedItems, ScreenedUsers
+from recsys_spark.kernels.screen import ScreenedItems, ScreenedUsers, users_of_layers
 from recsys_spark.kernels.screened_layers import LARGEST, popular_first
-from recsys_spark.kernels.tile import BLOCK, GROUP, OUTPUTS, ItemCodes, SecondLayer, UserCodes
+from recsys_spark.kernels.tile import BLOCK, GROUP, OUTPUTS, ItemCodes, SecondLayer
 
 _ROUNDINGS = 48
 _UNDERFLOW = 1e-40
@@ -181,19 +181,10 @@ def screen_users(scorer: PairScorer, users: I32, layers: ScreenedTwoLayers) -> t
         codes[group, j // 4, place, j % 4] = found[rows, j]
     user_part = np.zeros((groups, GROUP, outputs), np.float32)
     user_part[group, place, : parts.shape[1]] = parts[rows]
-    shift, nothing = np.zeros((groups, GROUP)), np.zeros(groups)
+    shift = np.zeros((groups, GROUP))
     shift[group, place] = coding.rounding * magnitudes[rows]
-    coded = ScreenedUsers(
-        codes=UserCodes(read_only(words), np.ones((groups, GROUP), np.float32), np.zeros((groups, GROUP), np.int32)),
-        rows=at,
-        shift=shift,
-        reach=nothing,
-        per_norm=nothing,
-        per_error=nothing,
-        base=nothing,
-        second=layers.second._replace(user_part=read_only(user_part)),
-    )
-    return coded, sound
+    second = layers.second._replace(user_part=read_only(user_part))
+    return users_of_layers(words, at, shift, second), sound
 
 
 def _coding(scorer: PairScorer, head: Head, candidates: I32) -> tuple[Coding, F64, F32]:
