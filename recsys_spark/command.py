@@ -107,7 +107,7 @@ def check_reachable(settings: Settings) -> None:
 
 
 def _problems(settings: Settings) -> Iterator[RecsysError]:
-    roles = {role: getattr(settings.source.columns, role) for role in ("user", "item", "rating", "timestamp")}
+    roles = {role: getattr(settings.source.columns, role) for role in type(settings.source.columns).model_fields}
     if settings.source.path is None:
         yield ConfigError("source.path", expected="a file, a folder or a glob", found="none")
     else:

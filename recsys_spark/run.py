@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from recsys_spark import __version__
@@ -53,6 +53,11 @@ class Run:
         """Add a warning to the summary, once."""
         if text not in self.warnings:
             self.warnings.append(text)
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after a day, UTC: where the periods of a run end that are counted in days."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 def input_key(*inputs: Any) -> str:

@@ -8,7 +8,14 @@ from pydantic import model_validator
 
 from recsys_spark.config import NotYet, Section
 from recsys_spark.evaluation.settings import EvaluationSettings
-from recsys_spark.ingest.settings import ItemsSource, QualitySettings, RatingsSource, SplitSettings, UsersSource
+from recsys_spark.ingest.settings import (
+    ItemsSource,
+    QualitySettings,
+    RatingsSource,
+    SeenFilter,
+    SplitSettings,
+    UsersSource,
+)
 from recsys_spark.models.settings import DotSettings, ModelSettings, PosteriorMfSettings
 from recsys_spark.publishing.settings import OutputSettings, ReportSettings, RunSettings, Thresholds
 from recsys_spark.scoring.settings import ScoringSettings
@@ -68,4 +75,14 @@ class Settings(Section):
                 raise ValueError(f"training.epochs above model.burn_in + 1 = {self.model.burn_in + 1} for posterior_mf")
             if self.items.features.names or self.users.features.names:
                 raise ValueError("no items.features and no users.features for posterior_mf, which cannot use them")
+        return self
+
+    @model_validator(mode="after")
+    def _seen_rows_can_be_told_apart(self) -> Self:
+        seen, columns = self.scoring.exclude_seen, self.source.columns
+        if isinstance(seen, SeenFilter):
+            if seen.within_days is not None and columns.timestamp is None:
+                raise ValueError("a column source.columns.timestamp for scoring.exclude_seen.within_days")
+            if seen.events is not None and columns.event is None:
+                raise ValueError("a column source.columns.event for scoring.exclude_seen.events")
         return self

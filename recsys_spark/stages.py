@@ -28,6 +28,7 @@ from recsys_spark.ingest.ingested import RECORD, Ingested, stored_ids
 from recsys_spark.ingest.location import fingerprint
 from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
+from recsys_spark.ingest.settings import SeenFilter
 from recsys_spark.known_features import KnownFeatures
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.audit import audit_lists
@@ -214,7 +215,7 @@ def publish(job: Job) -> None:
             _users_of_run(job, ingested),
             n_items=ingested.vocabularies.items.size,
             top_n=job.settings.scoring.top_n,
-            exclude_seen=job.settings.scoring.exclude_seen,
+            exclude_seen=job.settings.scoring.leaves_out_seen,
             stage=str(staged),
         )
     job.summary.counts |= ingested.counts | trained["counts"] | found
@@ -300,7 +301,7 @@ def _plan(settings: Settings, ingested: Ingested, scorers: dict[str, Any], *, n_
         candidates=np.flatnonzero(usable_items & eligible).astype(np.int32),
         item_ids=item_ids,
         top_n=settings.scoring.top_n,
-        exclude_seen=settings.scoring.exclude_seen,
+        exclude_seen=settings.scoring.leaves_out_seen,
         samples=Samples(scorers["samples"], n_samples) if n_samples else None,
         kernel=settings.scoring.kernel,
     )
@@ -349,7 +350,14 @@ def _trained(job: Job) -> dict[str, Any]:
 
 
 def _night_inputs(settings: Settings) -> night.NightInputs:
-    return night.NightInputs(settings.source, settings.items, settings.users, settings.quality, settings.split)
+    seen = _seen_filter(settings)
+    return night.NightInputs(settings.source, settings.items, settings.users, settings.quality, settings.split, seen)
+
+
+def _seen_filter(settings: Settings) -> SeenFilter | None:
+    """Which seen rows ingest makes its lists of; whether they are used at all is not its concern."""
+    seen = settings.scoring.exclude_seen
+    return seen if isinstance(seen, SeenFilter) else None
 
 
 def _source_fingerprint(settings: Settings) -> str | None:
@@ -371,9 +379,21 @@ def _folder(job: Job, stage: str) -> Folder:
     """The private folder of a stage, by the hash of all that it depends on."""
     tree = config.as_tree(job.settings)
     inputs = [tree[section] for section in ("source", "items", "users", "quality", "split")]
+    if stage in ("ingest", "score"):
+        inputs.append(_list_inputs(job))
     if stage != "ingest":
         # the baselines are fitted beside the model
         inputs += [tree["model"], tree["training"], tree["evaluation"]["baseline_damping"]]
     if stage in ("evaluate", "score"):
         inputs.append(tree["evaluation" if stage == "evaluate" else "scoring"])
     return job.run.work(stage, input_key(job.fingerprint, *inputs))
+
+
+def _list_inputs(job: Job) -> dict[str, Any]:
+    """What the seen lists depend on beyond the ratings; the business date only where a period counts from it."""
+    seen = _seen_filter(job.settings)
+    dated = seen is not None and seen.within_days is not None
+    return {
+        "seen": None if seen is None else config.as_tree(seen),
+        "as_of": job.run.as_of.isoformat() if dated else None,
+    }

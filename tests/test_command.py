@@ -112,6 +112,15 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(dry_run: Run, tm
     assert "user_id, book_id, rating" in summary["error"]["hint"]
 
 
+def test_the_column_of_events_is_looked_for_like_the_others(dry_run: Run, tmp_path: Path) -> None:
+    path = ratings_file(tmp_path, "user_id,item_id,rating\n1,2,3\n")
+
+    code, summary, _ = dry_run(*CSV, *NAMES, "--set", path, "--set", "source.columns.event=kind")
+
+    assert code == 2
+    assert summary["error"]["message"].startswith("configuration: source.columns.event")
+
+
 @pytest.mark.parametrize(("section", "side"), [("items", "item"), ("users", "user")])
 def test_features_without_a_path_are_told_with_the_columns_that_they_need(
     dry_run: Run, section: str, side: str

@@ -8,6 +8,7 @@ import pytest
 
 from recsys_spark import config
 from recsys_spark.errors import ConfigError, ConfigErrors
+from recsys_spark.ingest.settings import SeenFilter
 from recsys_spark.settings import Settings
 
 BASE = Path(__file__).parent.parent / "conf" / "base.yaml"
@@ -243,6 +244,41 @@ class TestExtends:
             load(files=(mine,))
 
         assert raised.value.subject == str(tmp_path / "none.yaml")
+
+
+class TestSeenFilter:
+    """Which seen rows leave their item out: all, none, or those that a filter lets count."""
+
+    def test_it_may_be_all_none_or_a_filter(self) -> None:
+        assert load("scoring.exclude_seen=true").scoring.leaves_out_seen
+        assert not load("scoring.exclude_seen=false").scoring.leaves_out_seen
+        filtered = load("scoring.exclude_seen={within_days: 30}").scoring
+        assert filtered.leaves_out_seen
+        assert filtered.exclude_seen == SeenFilter(within_days=30)
+
+    @pytest.mark.parametrize(
+        ("value", "key", "expected"),
+        [
+            ("{}", "scoring.exclude_seen", "within_days, events or both"),
+            ("{within_days: 0}", "scoring.exclude_seen.within_days", "greater than or equal to 1"),
+            ("{within_days: 1000000}", "scoring.exclude_seen.within_days", "less than or equal to 36500"),
+            ("{events: []}", "scoring.exclude_seen.events", "at least 1 item"),
+            ("{days: 3}", "scoring.exclude_seen.days", "a key that exists"),
+            ("perhaps", "scoring.exclude_seen", "a valid boolean"),
+        ],
+    )
+    def test_anything_else_is_one_problem_named_by_its_key(self, value: str, key: str, expected: str) -> None:
+        found = problem(f"scoring.exclude_seen={value}")
+
+        assert found.subject == key
+        assert expected in found.expected
+
+    @pytest.mark.parametrize(("rule", "column"), [("within_days: 30", "timestamp"), ("events: [buy]", "event")])
+    def test_the_column_that_it_needs_must_be_named(self, rule: str, column: str) -> None:
+        filtered = f"scoring.exclude_seen={{{rule}}}"
+
+        assert f"source.columns.{column}" in problem(filtered, f"source.columns.{column}=null").expected
+        assert load(filtered, f"source.columns.{column}=3").scoring.leaves_out_seen
 
 
 class TestPosteriorMf:

@@ -21,13 +21,14 @@ from recsys_spark.ingest.settings import (
     MetadataSource,
     QualitySettings,
     RatingsSource,
+    SeenFilter,
     SplitSettings,
     UsersSource,
 )
 from recsys_spark.ingest.sources import column_of, open_table
 from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
 from recsys_spark.ingest.splitting import random_split
-from recsys_spark.run import Run
+from recsys_spark.run import Run, end_of
 from recsys_spark.schemas import PinnedIds
 from recsys_spark.side_by_side import side_by_side
 from recsys_spark.storage import Folder
@@ -42,6 +43,8 @@ class NightInputs:
     users: UsersSource
     quality: QualitySettings
     split: SplitSettings
+    seen: SeenFilter | None = None
+    """Which seen rows the seen lists are made of; none: all of them."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,14 @@ class Metadata:
 
 
 def read_ratings(spark: SparkSession, source: RatingsSource) -> DataFrame:
-    """The ratings as text: `user`, `item`, `rating_text`, `timestamp_text`, `_malformed`, `_origin`."""
+    """The ratings as text: `user`, `item`, `rating_text`, `timestamp_text`, `_malformed`, `_origin`.
+
+    There is `event`, too, where the settings name its column.
+    """
     table = open_table(spark, source, "source")
     text = {"user": "user", "item": "item", "rating": "rating_text", "timestamp": "timestamp_text"}
+    if source.columns.event is not None:
+        text["event"] = "event"
     columns = []
     for role, name in text.items():
         ref = getattr(source.columns, role)
@@ -189,7 +197,8 @@ def describe_and_store(
     """Store `items`, `users` and the seen lists of the users of the run.
 
     `others_seen` tells whether any row that was not accepted names a user and an item; most nights none does, and then
-    nothing is joined for them.
+    nothing is joined for them. Where a filter says which seen rows count, it decides about the lists and nothing else,
+    and the run is warned if no row counts.
     """
     users, items = vocabularies.users.read(spark, run.state), vocabularies.items.read(spark, run.state)
     ratings = tables.read_training_set(spark, folder / "ratings")
@@ -205,7 +214,13 @@ def describe_and_store(
         lambda: describe("user", users, metadata.users, inputs.users.where),
     )
     of_run = spark.read.parquet(str(folder / "users")).where("eligible")
-    tables.seen_lists(of_run, pairs).write.mode("overwrite").parquet(str(folder / "seen"))
+    listed = pairs
+    if inputs.seen is not None:
+        counting = quality.rows_that_count(quality.seen_rows(classified), inputs.seen, end_of(run.as_of))
+        listed = encode(counting, users, items)
+    tables.seen_lists(of_run, listed).write.mode("overwrite").parquet(str(folder / "seen"))
+    if inputs.seen is not None and spark.read.parquet(str(folder / "seen")).where(F.size("seen") > 0).isEmpty():
+        run.warn("scoring.exclude_seen: no seen row counts, so that lists hold what their users have seen")
 
 
 def _metadata(spark: SparkSession, source: MetadataSource, side: Literal["user", "item"]) -> DataFrame:

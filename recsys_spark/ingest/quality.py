@@ -6,12 +6,13 @@ item, whatever became of their rating.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from recsys_spark.ingest.settings import QualitySettings
+from recsys_spark.ingest.settings import QualitySettings, SeenFilter
 from recsys_spark.schemas import IdName, PinnedIds
 
 DEFECTS = {
@@ -49,7 +50,7 @@ def check_rows(ratings: DataFrame, quality: QualitySettings) -> DataFrame:
     """Add to each row what can be said of it alone.
 
     Args:
-        ratings: text columns `user`, `item`, `rating_text`, `timestamp_text`, and `_malformed`.
+        ratings: text columns `user`, `item`, `rating_text`, `timestamp_text`, and `_malformed`; others are kept.
         quality: range and dropped values.
 
     Returns:
@@ -167,11 +168,29 @@ def seen_rows(rows: DataFrame) -> DataFrame:
     return rows.where(F.col("reason").isNull() | ~F.col("reason").isin(*NOT_SEEN))
 
 
+def rows_that_count(seen: DataFrame, rules: SeenFilter, end: datetime) -> DataFrame:
+    """Of the seen rows, those that leave their item out of a user's list.
+
+    Args:
+        seen: from `seen_rows`; has `event` where the rules name events.
+        rules: which rows count. A row must satisfy all that is given.
+        end: of the period that `within_days` counts back from. Later rows count as well: no row is too new.
+
+    Returns:
+        The rows that count. Of two rows of one pair each is judged by itself.
+    """
+    if rules.within_days is not None:
+        start = F.lit(end - timedelta(days=rules.within_days))
+        seen = seen.where(F.col("timestamp").isNull() | (F.col("timestamp") >= start))
+    if rules.events is not None:
+        seen = seen.where(F.col("event").isin(*rules.events))
+    return seen
+
+
 def quarantined_rows(rows: DataFrame) -> DataFrame:
     """The rows with a reason, as `raw`, `reason`, `class`, `origin`."""
-    fields = F.to_json(
-        F.struct("user", "item", F.col("rating_text").alias("rating"), F.col("timestamp_text").alias("timestamp"))
-    )
+    names = {"user": "user", "item": "item", "rating_text": "rating", "timestamp_text": "timestamp", "event": "event"}
+    fields = F.to_json(F.struct(*(F.col(c).alias(name) for c, name in names.items() if c in rows.columns)))
     return rows.where(F.col("reason").isNotNull()).select(
         F.coalesce("_malformed", fields).alias("raw"),
         "reason",

@@ -79,8 +79,8 @@ class RatingColumns(Section):
     timestamp: ColumnRef | None = None
     """When it was given: seconds since 1970 (UTC), or an ISO 8601 timestamp."""
 
-    event: Annotated[ColumnRef | None, NotYet()] = None
-    """The kind of event, for implicit feedback."""
+    event: ColumnRef | None = None
+    """The kind of event, such as `view` or `purchase`: text. `scoring.exclude_seen.events` tells kinds apart."""
 
 
 class IdTypes(Section):
@@ -220,6 +220,22 @@ class QualitySettings(Section):
     def _range_in_order(self) -> Self:
         if self.rating_range is not None and self.rating_range[0] > self.rating_range[1]:
             raise ValueError("rating_range as [lowest, highest]")
+        return self
+
+
+class SeenFilter(Section):
+    """Which seen rows leave their item out of a user's list: those that satisfy all that is given."""
+
+    within_days: int | None = Field(None, ge=1, le=36_500)
+    """Those of the last days, counted back from the end of the `as_of` day, UTC; and those without a timestamp."""
+
+    events: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Those whose event (`source.columns.event`) is one of these, letter by letter."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.within_days is None and self.events is None:
+            raise ValueError("within_days, events or both")
         return self
 
 

@@ -78,7 +78,7 @@ def seen_lists(users: DataFrame, pairs: DataFrame) -> DataFrame:
 
     Args:
         users: `user_id`, `user_index`, `n_ratings`; only the users of the run.
-        pairs: from `seen_pairs`.
+        pairs: `user_index`, `item_index`, as from `seen_pairs`; repetition allowed.
 
     Returns:
         `user_id`, `user_index`, `n_ratings`, `seen` (array of item indices, ascending, without repetition).

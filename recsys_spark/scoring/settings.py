@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from recsys_spark.config import NotYet, Section
+from recsys_spark.ingest.settings import SeenFilter
+
+
+def _kind(value: Any) -> str:
+    # the hyphens keep these names out of the keys that messages show
+    return "some-rows" if isinstance(value, dict | SeenFilter) else "all-or-none"
+
+
+AllOrSome = Annotated[
+    Annotated[bool, Tag("all-or-none")] | Annotated[SeenFilter, Tag("some-rows")], Discriminator(_kind)
+]
+"""Of the seen rows: all, none, or those that a filter lets count."""
 
 
 class ScoringSettings(Section):
@@ -15,8 +27,8 @@ class ScoringSettings(Section):
     top_n: int = Field(10, ge=1, le=10_000)
     """Items in a list, at most."""
 
-    exclude_seen: bool = True
-    """Whether items that a user has seen are left out."""
+    exclude_seen: AllOrSome = True
+    """Whether items that a user has seen are left out; or, as {within_days, events}, which seen rows count for that."""
 
     exclude: Annotated[str | None, NotYet()] = None
     """A table (user, item, until) of pairs that must not be published."""
@@ -46,3 +58,8 @@ class ScoringSettings(Section):
 
     variants: Annotated[dict[str, str] | None, NotYet()] = None
     """Further lists for each user, for example one for each category."""
+
+    @property
+    def leaves_out_seen(self) -> bool:
+        """Whether any seen row leaves its item out of a list."""
+        return self.exclude_seen is not False

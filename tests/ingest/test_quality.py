@@ -293,6 +293,14 @@ def test_a_quarantined_row_shows_its_line_or_its_fields_with_reason_class_and_fi
     assert all(row["raw"] for row in found.values())
 
 
+def test_a_quarantined_row_shows_its_event_where_the_source_has_events(spark: SparkSession) -> None:
+    rows = as_read(spark, [("ann", "1", "-1")]).withColumn("event", F.lit("view"))
+
+    (found,) = quality.quarantined_rows(quality.check_rows(rows, RULES)).collect()
+
+    assert json.loads(found["raw"]) == {"user": "ann", "item": "1", "rating": "-1", "event": "view"}
+
+
 def test_every_reason_is_a_defect_or_a_policy_and_not_both() -> None:
     assert not quality.DEFECTS.keys() & quality.POLICIES.keys()
     assert set(quality.NOT_SEEN) < quality.DEFECTS.keys()

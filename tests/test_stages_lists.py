@@ -1,0 +1,119 @@
+"""Which items a user may get: seen rows that count, pairs that are barred, and items that are allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from recsys_spark import config, stages
+from recsys_spark.progress import Progress
+from recsys_spark.publishing.summary import Summary
+from recsys_spark.run import Run
+from recsys_spark.settings import Settings
+from recsys_spark.storage import Folder
+from tests.conftest import PROJECT
+
+JobMaker = Callable[..., stages.Job]
+
+N_USERS, N_ITEMS = 6, 12
+AS_OF = date(2024, 3, 1)
+
+BOUGHT_BEFORE = (2, 8)
+"""A user and an item whose newest row, which is accepted, is a view; the one before is quarantined as a duplicate."""
+
+SETTINGS = (
+    "source={separator: ',', header: true}",
+    "source.columns={user: user, item: item, rating: stars, timestamp: time, event: event}",
+    "output.format=parquet",
+    "training.epochs=1",
+    "split={test_fraction: 0, validation_fraction: 0}",
+    f"scoring.top_n={N_ITEMS}",
+)
+
+
+@pytest.fixture
+def job(spark: SparkSession, tmp_path: Path) -> JobMaker:
+    """Makes a job on ratings in which every user knows every second item; each call is a new attempt.
+
+    Items below 6 were bought, the others viewed; items 0 and 1, 6 and 7 are from last year, the others from `AS_OF`.
+    `BOUGHT_BEFORE` has a second row.
+    """
+    ratings = tmp_path / "ratings.csv"
+    rows = [
+        f"{user},{item},{1 + (user + item) % 5},{'2023-01-01' if item % 6 < 2 else AS_OF},{kind(item)}\n"
+        for user in range(N_USERS)
+        for item in range(N_ITEMS)
+        if knows(user, item)
+    ]
+    rows.append("{},{},1,2024-02-29,buy\n".format(*BOUGHT_BEFORE))
+    ratings.write_text("user,item,stars,time,event\n" + "".join(rows))
+
+    def make(*overrides: str, as_of: date = AS_OF) -> stages.Job:
+        given = [f"source.path={ratings}", f"output.path={tmp_path}/output", *SETTINGS, *overrides]
+        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
+        return stages.Job(spark, settings, Run.start(Folder(settings.output.path), as_of), Summary(), Progress())
+
+    return make
+
+
+def knows(user: int, item: int) -> bool:
+    return (user + item) % 2 == 0
+
+
+def kind(item: int) -> str:
+    return "buy" if item < 6 else "view"
+
+
+def lists(job: stages.Job) -> dict[int, set[int]]:
+    """The items that each user got."""
+    rows = pd.read_parquet(Path(job.settings.output.path) / "current" / "top_n")
+    return {user: set(rows[rows.user_id == user].item_id) for user in range(N_USERS)}
+
+
+def everything_but(left_out: Callable[[int, int], bool]) -> dict[int, set[int]]:
+    """For every user all items but those left out."""
+    return {user: {item for item in range(N_ITEMS) if not left_out(user, item)} for user in range(N_USERS)}
+
+
+def night(job: stages.Job) -> stages.Job:
+    """The whole night, without its evaluation."""
+    for stage in (stages.ingest, stages.train, stages.score_and_publish):
+        stage(job)
+    return job
+
+
+def test_what_was_bought_lately_is_left_out_and_what_was_viewed_or_bought_long_ago_is_not(job: JobMaker) -> None:
+    filtered = night(job("scoring.exclude_seen={within_days: 30, events: [buy]}"))
+
+    bought_lately = everything_but(lambda user, item: knows(user, item) and item in (2, 3, 4, 5))
+    user, item = BOUGHT_BEFORE
+    assert lists(filtered) == bought_lately | {user: bought_lately[user] - {item}}
+    assert filtered.summary.counts["ratings_quarantined"] == 1
+    assert filtered.run.warnings == []
+    items = pd.read_parquet(Path(filtered.settings.output.path) / "current" / "items").set_index("item_id")
+    assert set(items.n_ratings) == {N_USERS // 2}  # the filter is about lists and nothing else
+
+
+def test_the_business_date_decides_which_rows_are_recent(job: JobMaker) -> None:
+    later = job("scoring.exclude_seen={within_days: 30}", as_of=date(2024, 3, 31))
+
+    stages.ingest(later)
+
+    seen = later.spark.read.parquet(str(stages._folder(later, "ingest") / "seen")).collect()
+    assert [row["seen"] for row in seen] == [[]] * N_USERS
+    assert "no seen row counts" in later.run.warnings[0]
+
+
+def test_only_a_period_makes_the_business_date_an_input_of_the_ingest(job: JobMaker) -> None:
+    def folders(override: str) -> set[str]:
+        return {str(stages._folder(job(override, as_of=date(2024, 3, day)), "ingest")) for day in (1, 2)}
+
+    assert len(folders("scoring.exclude_seen={within_days: 30}")) == 2
+    assert len(folders("scoring.exclude_seen={events: [buy]}")) == 1
+    assert folders("scoring.exclude_seen=true") == folders("scoring.exclude_seen=false")
+    assert folders("scoring.exclude_seen=true") != folders("scoring.exclude_seen={events: [buy]}")
