@@ -107,11 +107,10 @@ def check_reachable(settings: Settings) -> None:
 
 
 def _problems(settings: Settings) -> Iterator[RecsysError]:
-    roles = {role: getattr(settings.source.columns, role) for role in type(settings.source.columns).model_fields}
     if settings.source.path is None:
         yield ConfigError("source.path", expected="a file, a folder or a glob", found="none")
     else:
-        yield from input_problems(settings.source, roles, "source")
+        yield from input_problems(settings.source, dict(settings.source.columns), "source")
     for section, source in (("items", settings.items), ("users", settings.users)):
         if source.path is not None:
             yield from input_problems(source, source.columns, section)
@@ -120,6 +119,9 @@ def _problems(settings: Settings) -> Iterator[RecsysError]:
             hint = f"--set {section}.path=... names the table that holds {used}"
             expected = f"a path, as {section}.features uses its columns"
             yield ConfigError(f"{section}.path", expected=expected, found="none", hint=hint)
+    exclude = settings.scoring.exclude
+    if exclude is not None:
+        yield from input_problems(exclude, dict(exclude.columns), "scoring.exclude")
     yield from output_problems(settings.output)
     for _, secret in config.secrets(settings):
         try:
@@ -134,7 +136,8 @@ def _run_on_spark(
     from recsys_spark.session import build_session
     from recsys_spark.stages import Job
 
-    delta = "delta" in (settings.output.format, settings.source.format, settings.items.format, settings.users.format)
+    sources = (settings.source, settings.items, settings.users, settings.scoring.exclude)
+    delta = "delta" in (settings.output.format, *(source.format for source in sources if source is not None))
     with progress.stage("session"):
         spark = build_session(f"recsys {name} {run.as_of}", delta=delta)
     try:

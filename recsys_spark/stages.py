@@ -24,6 +24,7 @@ from recsys_spark.evaluation.rating import MAIN, Metric
 from recsys_spark.evaluation.rows import metric_rows, nested
 from recsys_spark.ingest import night
 from recsys_spark.ingest.encoding import Vocabularies
+from recsys_spark.ingest.exclusions import ExclusionCounts
 from recsys_spark.ingest.ingested import RECORD, Ingested, stored_ids
 from recsys_spark.ingest.location import fingerprint
 from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
@@ -51,6 +52,7 @@ from recsys_spark.schemas import (
     USERS,
 )
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
+from recsys_spark.scoring.left_out import with_barred
 from recsys_spark.scoring.uncertainty import Samples
 from recsys_spark.scoring.work import work_of
 from recsys_spark.settings import Settings
@@ -99,6 +101,7 @@ def ingest(job: Job) -> Ingested:
         folder.delete()
         checked, ratings_read = night.check_and_store(job.spark, inputs, folder)
         metadata = night.load_metadata(job.spark, inputs)
+        night.check_exclusions(job.spark, inputs, job.run, folder)
         ids = night.pinned_types(checked, inputs.source.id_type, Vocabularies.load(job.run.state))
         classified = night.classify_and_store(job.spark, checked, ids, inputs, metadata, folder)
         vocabularies, _ = side_by_side(
@@ -112,6 +115,7 @@ def ingest(job: Job) -> Ingested:
                 "ratings", expected="at least one accepted rating", found=f"none of {ratings_read:,} ({reasons})"
             )
         vocabularies.save(job.run.state)
+        excluded = night.encode_exclusions(job.spark, vocabularies, inputs, job.run, folder)
         others_seen = any(reason not in NOT_SEEN for reason in reasons)
         night.describe_and_store(
             job.spark, classified, vocabularies, metadata, inputs, job.run, folder, others_seen=others_seen
@@ -120,9 +124,11 @@ def ingest(job: Job) -> Ingested:
         job.progress.say(
             f"{ratings_read:,} ratings read, {counts['ratings_accepted']:,} accepted, quarantined: {reasons or 'none'}"
         )
+        if excluded is not None:
+            _tell_exclusions(job, excluded)
         done = Ingested(folder, job.fingerprint, vocabularies, counts, reasons)
         done.save()
-        for scratch in ("checked", "classified", "new_users", "new_items"):
+        for scratch in ("checked", "classified", "new_users", "new_items", "exclusions", "barred"):
             (folder / scratch).delete()
     job.summary.counts |= counts
     return done
@@ -189,6 +195,8 @@ def score(job: Job) -> None:
         scorers = artifact.load(str(job.run.models / trained["model_id"]))
         plan = _plan(job.settings, ingested, scorers, n_samples=trained["samples"])
         users = _users_of_run(job, ingested)
+        if job.settings.scoring.exclude is not None:
+            users = with_barred(users, seen=job.settings.scoring.leaves_out_seen)
         lists = score_all_pairs(users, plan, ingested.vocabularies.ids)
         lists.write.mode("overwrite").parquet(str(_folder(job, "score") / "lists"))
         work = work_of(_folder(job, "score") / "lists")
@@ -301,10 +309,16 @@ def _plan(settings: Settings, ingested: Ingested, scorers: dict[str, Any], *, n_
         candidates=np.flatnonzero(usable_items & eligible).astype(np.int32),
         item_ids=item_ids,
         top_n=settings.scoring.top_n,
-        exclude_seen=settings.scoring.leaves_out_seen,
+        exclude_seen=settings.scoring.leaves_out_seen or settings.scoring.exclude is not None,
         samples=Samples(scorers["samples"], n_samples) if n_samples else None,
         kernel=settings.scoring.kernel,
     )
+
+
+def _tell_exclusions(job: Job, excluded: ExclusionCounts) -> None:
+    job.progress.say(f"scoring.exclude: {excluded}")
+    if excluded.unknown and not excluded.barred:
+        job.run.warn(f"scoring.exclude bars nothing ({excluded}); are its columns the right ones?")
 
 
 def _users_of_run(job: Job, ingested: Ingested) -> DataFrame:
@@ -350,8 +364,15 @@ def _trained(job: Job) -> dict[str, Any]:
 
 
 def _night_inputs(settings: Settings) -> night.NightInputs:
-    seen = _seen_filter(settings)
-    return night.NightInputs(settings.source, settings.items, settings.users, settings.quality, settings.split, seen)
+    return night.NightInputs(
+        settings.source,
+        settings.items,
+        settings.users,
+        settings.quality,
+        settings.split,
+        seen=_seen_filter(settings),
+        exclude=settings.scoring.exclude,
+    )
 
 
 def _seen_filter(settings: Settings) -> SeenFilter | None:
@@ -362,7 +383,8 @@ def _seen_filter(settings: Settings) -> SeenFilter | None:
 
 def _source_fingerprint(settings: Settings) -> str | None:
     """Of all inputs together; none where one of them has none."""
-    paths = [s.path for s in (settings.source, settings.items, settings.users) if s.path is not None]
+    sources = (settings.source, settings.items, settings.users, settings.scoring.exclude)
+    paths = [s.path for s in sources if s is not None and s.path is not None]
     prints = [fingerprint(path) for path in paths]
     return None if None in prints else input_key(*prints)
 
@@ -390,10 +412,16 @@ def _folder(job: Job, stage: str) -> Folder:
 
 
 def _list_inputs(job: Job) -> dict[str, Any]:
-    """What the seen lists depend on beyond the ratings; the business date only where a period counts from it."""
-    seen = _seen_filter(job.settings)
-    dated = seen is not None and seen.within_days is not None
+    """What the lists of seen and of barred items depend on beyond the ratings.
+
+    The business date only where a period counts from it.
+    """
+    seen, exclude = _seen_filter(job.settings), job.settings.scoring.exclude
+    dated = (seen is not None and seen.within_days is not None) or (
+        exclude is not None and exclude.columns.until is not None
+    )
     return {
         "seen": None if seen is None else config.as_tree(seen),
+        "exclude": None if exclude is None else config.as_tree(exclude),
         "as_of": job.run.as_of.isoformat() if dated else None,
     }

@@ -121,6 +121,27 @@ def test_the_column_of_events_is_looked_for_like_the_others(dry_run: Run, tmp_pa
     assert summary["error"]["message"].startswith("configuration: source.columns.event")
 
 
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("path: none.csv", "scoring.exclude.path"),
+        ("columns: {user: u, item: i, until: end}", "scoring.exclude.columns.until"),
+        ("columns: {user: u}", "scoring.exclude.columns.item"),
+        ("separator: ';'", "scoring.exclude.separator"),
+    ],
+)
+def test_a_table_of_exclusions_that_cannot_be_read_is_told_before_anything_starts(
+    dry_run: Run, tmp_path: Path, table: str, key: str
+) -> None:
+    (tmp_path / "pairs.csv").write_text("u,i,until\n1,2,\n")
+
+    exclude = ("--set", f"scoring.exclude.path={tmp_path}/pairs.csv", "--set", f"scoring.exclude={{{table}}}")
+    code, summary, _ = dry_run(*exclude)
+
+    assert (code, summary["status"]) == (2, "invalid")
+    assert summary["error"]["message"].startswith(f"configuration: {key}")
+
+
 @pytest.mark.parametrize(("section", "side"), [("items", "item"), ("users", "user")])
 def test_features_without_a_path_are_told_with_the_columns_that_they_need(
     dry_run: Run, section: str, side: str

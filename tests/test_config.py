@@ -281,6 +281,13 @@ class TestSeenFilter:
         assert load(filtered, f"source.columns.{column}=3").scoring.leaves_out_seen
 
 
+def test_a_table_of_excluded_pairs_needs_a_path() -> None:
+    found = problem("scoring.exclude={columns: {user: u, item: i}}")
+
+    assert found.subject == "scoring.exclude"
+    assert "a path" in found.expected
+
+
 class TestPosteriorMf:
     """What does not fit together is refused before anything starts."""
 

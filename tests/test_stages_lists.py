@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recsys_spark import config, stages
+from recsys_spark.errors import AuditError
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
@@ -117,3 +118,43 @@ def test_only_a_period_makes_the_business_date_an_input_of_the_ingest(job: JobMa
     assert len(folders("scoring.exclude_seen={events: [buy]}")) == 1
     assert folders("scoring.exclude_seen=true") == folders("scoring.exclude_seen=false")
     assert folders("scoring.exclude_seen=true") != folders("scoring.exclude_seen={events: [buy]}")
+
+
+def test_a_barred_pair_is_in_no_list_until_its_last_day_is_over(job: JobMaker, tmp_path: Path) -> None:
+    exclusions = tmp_path / "exclusions.csv"
+    rows = ["0,1,", "0,3,2024-03-01", "0,5,2024-02-29", "1,0,2024-03-01T23:59:59Z", "1,2,2024-03-02 00:00", "2,0,"]
+    exclusions.write_text("user,item,until\n" + "\n".join([*rows, "99,1,", "1,99,", "x,1,"]) + "\n")
+    table = f"scoring.exclude={{path: {exclusions}, columns: {{user: user, item: item, until: until}}}}"
+    barred = {(0, 1), (0, 3), (1, 2), (2, 0)}
+
+    first = night(job(table))
+    assert lists(first) == everything_but(lambda u, i: knows(u, i) or (u, i) in {*barred, BOUGHT_BEFORE})
+
+    # the model is that of the first night; only what is left out differs
+    everything_else = job(table, "scoring.exclude_seen=false")
+    stages.score_and_publish(everything_else)
+    assert lists(everything_else) == everything_but(lambda u, i: (u, i) in barred)
+
+    a_day_later = night(job(table, "scoring.exclude_seen=false", as_of=date(2024, 3, 2)))
+    assert lists(a_day_later) == everything_but(lambda u, i: (u, i) in barred - {(0, 3), (1, 2)})
+
+
+def test_a_scoring_that_forgets_what_is_barred_is_not_published(
+    job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "exclusions.csv").write_text("user_id,item_id\n0,1\n")
+    forgetful = job(f"scoring.exclude.path={tmp_path}/exclusions.csv")
+    monkeypatch.setattr(stages, "with_barred", lambda users, **_: users)
+
+    with pytest.raises(AuditError, match="nothing_barred"):
+        night(forgetful)
+
+
+def test_another_exclusion_is_another_input_of_the_night(job: JobMaker, tmp_path: Path) -> None:
+    exclusions = tmp_path / "exclusions.csv"
+    prints = []
+    for text in ("user_id,item_id\n0,1\n", "user_id,item_id\n0,1\n0,10\n"):
+        exclusions.write_text(text)
+        prints.append(job(f"scoring.exclude.path={exclusions}").fingerprint)
+
+    assert len({*prints, job().fingerprint}) == 3

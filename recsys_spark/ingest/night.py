@@ -12,10 +12,12 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from recsys_spark.errors import ConfigError, DataError
-from recsys_spark.ingest import quality, tables
+from recsys_spark.ingest import exclusions, quality, tables
 from recsys_spark.ingest.encoding import Vocabularies, Vocabulary, encode, extend
+from recsys_spark.ingest.exclusions import ExclusionCounts
 from recsys_spark.ingest.metadata import no_metadata, of_type, read_metadata
 from recsys_spark.ingest.settings import (
+    ExclusionsSource,
     IdTypes,
     ItemsSource,
     MetadataSource,
@@ -45,6 +47,9 @@ class NightInputs:
     split: SplitSettings
     seen: SeenFilter | None = None
     """Which seen rows the seen lists are made of; none: all of them."""
+
+    exclude: ExclusionsSource | None = None
+    """Pairs that must not be published."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,12 @@ def load_metadata(spark: SparkSession, inputs: NightInputs) -> Metadata:
     return Metadata(users=users, items=items)
 
 
+def check_exclusions(spark: SparkSession, inputs: NightInputs, run: Run, folder: Folder) -> None:
+    """Check the table of excluded pairs, if there is one, and store its rows; early, as a bad one ends the night."""
+    if inputs.exclude is not None:
+        exclusions.check_and_store(spark, inputs.exclude, run.as_of, folder)
+
+
 def extend_vocabularies(
     spark: SparkSession, seen: DataFrame, metadata: Metadata, ids: PinnedIds, run: Run, folder: Folder
 ) -> Vocabularies:
@@ -183,6 +194,16 @@ def encode_and_store(
     )
 
 
+def encode_exclusions(
+    spark: SparkSession, vocabularies: Vocabularies, inputs: NightInputs, run: Run, folder: Folder
+) -> ExclusionCounts | None:
+    """Store the excluded pairs that are in force by their indices; none: there is no table of them."""
+    if inputs.exclude is None:
+        return None
+    users, items = vocabularies.users.read(spark, run.state), vocabularies.items.read(spark, run.state)
+    return exclusions.encode_and_store(spark, users, items, folder)
+
+
 def describe_and_store(
     spark: SparkSession,
     classified: DataFrame,
@@ -194,7 +215,7 @@ def describe_and_store(
     *,
     others_seen: bool,
 ) -> None:
-    """Store `items`, `users` and the seen lists of the users of the run.
+    """Store `items`, `users`, and the lists of seen and of barred items of the users of the run.
 
     `others_seen` tells whether any row that was not accepted names a user and an item; most nights none does, and then
     nothing is joined for them. Where a filter says which seen rows count, it decides about the lists and nothing else,
@@ -218,7 +239,8 @@ def describe_and_store(
     if inputs.seen is not None:
         counting = quality.rows_that_count(quality.seen_rows(classified), inputs.seen, end_of(run.as_of))
         listed = encode(counting, users, items)
-    tables.seen_lists(of_run, listed).write.mode("overwrite").parquet(str(folder / "seen"))
+    barred = None if inputs.exclude is None else spark.read.parquet(str(folder / "barred"))
+    tables.seen_lists(of_run, listed, barred).write.mode("overwrite").parquet(str(folder / "seen"))
     if inputs.seen is not None and spark.read.parquet(str(folder / "seen")).where(F.size("seen") > 0).isEmpty():
         run.warn("scoring.exclude_seen: no seen row counts, so that lists hold what their users have seen")
 

@@ -184,6 +184,32 @@ class UsersSource(MetadataSource):
     """The column that decides which items a user may get."""
 
 
+class ExclusionColumns(Section):
+    """Which columns of an exclusion table hold what."""
+
+    user: ColumnRef = "user_id"
+    """The user's id, written as in the ratings."""
+
+    item: ColumnRef = "item_id"
+    """The item's id, written as in the ratings."""
+
+    until: ColumnRef | None = None
+    """Till when: a date, to its end (UTC), or an ISO 8601 timestamp; empty or no column: for ever."""
+
+
+class ExclusionsSource(TableSource):
+    """A table of pairs that must not be published, one in each row."""
+
+    columns: ExclusionColumns = ExclusionColumns()
+    """Which columns hold user, item and the end of the exclusion."""
+
+    @model_validator(mode="after")
+    def _lies_somewhere(self) -> Self:
+        if self.path is None:
+            raise ValueError("a path: where the table of excluded pairs lies")
+        return self
+
+
 def _refuse_unknown(names: Iterable[str], known: Collection[str], expected: str) -> None:
     for name in names:
         if name not in known:

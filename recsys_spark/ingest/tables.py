@@ -71,7 +71,7 @@ def describe_ids(
     )
 
 
-def seen_lists(users: DataFrame, pairs: DataFrame) -> DataFrame:
+def seen_lists(users: DataFrame, pairs: DataFrame, barred: DataFrame | None = None) -> DataFrame:
     """The scoring partitions: one row for each user of the run, in blocks of neighbouring indices.
 
     One range partitioning by user serves the grouping and the order of the files.
@@ -79,17 +79,25 @@ def seen_lists(users: DataFrame, pairs: DataFrame) -> DataFrame:
     Args:
         users: `user_id`, `user_index`, `n_ratings`; only the users of the run.
         pairs: `user_index`, `item_index`, as from `seen_pairs`; repetition allowed.
+        barred: `user_index`, `item_index` of pairs that must not be published; none: there are none.
 
     Returns:
-        `user_id`, `user_index`, `n_ratings`, `seen` (array of item indices, ascending, without repetition).
+        `user_id`, `user_index`, `n_ratings`, `seen`, `barred` (arrays of item indices, ascending, without repetition).
     """
     by_user = pairs.select("user_index", "item_index").repartitionByRange("user_index").groupBy("user_index")
-    lists = by_user.agg(F.sort_array(F.collect_set("item_index")).alias("seen"))
+    in_order = F.sort_array(F.collect_set("item_index"))
     empty = F.array().cast("array<int>")
+    rows = users.select("user_id", "user_index", "n_ratings").join(
+        by_user.agg(in_order.alias("seen")), on="user_index", how="left"
+    )
+    if barred is None:
+        rows = rows.withColumn("barred", empty)
+    else:
+        of_user = barred.groupBy("user_index").agg(in_order.alias("barred"))
+        rows = rows.join(of_user, on="user_index", how="left")
+    lists = (F.coalesce(name, empty).alias(name) for name in ("seen", "barred"))
     return (
-        users.select("user_id", "user_index", "n_ratings")
-        .join(lists, on="user_index", how="left")
-        .select("user_id", "user_index", "n_ratings", F.coalesce("seen", empty).alias("seen"))
+        rows.select("user_id", "user_index", "n_ratings", *lists)
         .repartitionByRange("user_index")
         .sortWithinPartitions("user_index")
     )

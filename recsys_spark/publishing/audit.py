@@ -1,7 +1,7 @@
 """The audit: a staged run is published only if every rule holds for every row.
 
-It looks at the staged rows and at the seen lists as ingest stored them, not at anything the scoring computed, so that a
-fault of the kernels or of the partitioning cannot hide.
+It looks at the staged rows and at the lists of seen and of barred items as ingest stored them, not at anything the
+scoring computed, so that a fault of the kernels or of the partitioning cannot hide.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def audit_lists(
 
     Args:
         lists: staged lists, one row for each user.
-        users: the users of the run with their `seen` lists.
+        users: the users of the run with their lists `seen` and `barred`.
         n_items: indices of items run from 0 to below this.
         top_n: entries in a list, at most.
         exclude_seen: whether seen items must not be in a list.
@@ -31,7 +31,7 @@ def audit_lists(
     Raises:
         AuditError: a rule is broken; names the rule, how many rows break it, and one of them.
     """
-    expected = users.select("user_index", "seen", F.lit(True).alias("expected"))
+    expected = users.select("user_index", "seen", "barred", F.lit(True).alias("expected"))
     rows = lists.join(expected, on="user_index", how="full_outer")
     rules = _rules(n_items=n_items, top_n=top_n, exclude_seen=exclude_seen)
     broken = [F.count_if(~F.coalesce(rule, F.lit(False))).alias(name) for name, rule in rules.items()]
@@ -43,7 +43,9 @@ def audit_lists(
     ).collect()[0]
     for name in (*rules, "one_row_for_each_user"):
         if found[name]:
-            example = rows.where(~F.coalesce(rules[name], F.lit(False))).drop("seen").head() if name in rules else None
+            example = None
+            if name in rules:
+                example = rows.where(~F.coalesce(rules[name], F.lit(False))).drop("seen", "barred").head()
             raise AuditError(
                 f"rule {name}",
                 expected="to hold for every user",
@@ -68,6 +70,7 @@ def _rules(*, n_items: int, top_n: int, exclude_seen: bool) -> dict[str, Column]
         "each_item_once": F.size(F.array_distinct(items)) == F.size(items),
         "finite_scores": F.forall(scores, lambda s: s.isNotNull() & ~F.isnan(s) & (F.abs(s) != float("inf"))),
         "scores_descend": F.coalesce(scores == F.reverse(F.array_sort(scores)), F.lit(False)),
+        "nothing_barred": ~F.arrays_overlap(items, "barred"),
     }
     if exclude_seen:
         rules["nothing_seen"] = ~F.arrays_overlap(items, "seen")

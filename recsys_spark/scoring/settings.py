@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from recsys_spark.config import NotYet, Section
-from recsys_spark.ingest.settings import SeenFilter
+from recsys_spark.ingest.settings import ExclusionsSource, SeenFilter
 
 
 def _kind(value: Any) -> str:
@@ -30,8 +30,8 @@ class ScoringSettings(Section):
     exclude_seen: AllOrSome = True
     """Whether items that a user has seen are left out; or, as {within_days, events}, which seen rows count for that."""
 
-    exclude: Annotated[str | None, NotYet()] = None
-    """A table (user, item, until) of pairs that must not be published."""
+    exclude: ExclusionsSource | None = None
+    """A table of pairs (user, item, until) that must not be published, whatever `exclude_seen` says."""
 
     items_allowed: Annotated[str | None, NotYet()] = None
     """A SQL condition over the items' table: only these are candidates."""

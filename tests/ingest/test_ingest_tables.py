@@ -125,11 +125,28 @@ def test_seen_lists_are_sorted_without_repetition_and_empty_for_who_has_seen_not
     lists = seen_lists(users, pairs)
 
     assert [tuple(row) for row in lists.collect()] == [
-        ("ann", 0, 2, [1, 3]),
-        ("bob", 1, 0, []),
-        ("dan", 3, 0, [1]),
+        ("ann", 0, 2, [1, 3], []),
+        ("bob", 1, 0, [], []),
+        ("dan", 3, 0, [1], []),
     ]
-    assert dict(lists.dtypes)["seen"] == "array<int>"
+    assert dict(lists.dtypes)["seen"] == dict(lists.dtypes)["barred"] == "array<int>"
+
+
+def test_barred_lists_stand_beside_the_seen_ones_for_the_users_of_the_run_alone(
+    spark: SparkSession, pairs: DataFrame
+) -> None:
+    users = spark.createDataFrame(
+        [("ann", 0, 2), ("bob", 1, 0), ("dan", 3, 0)], "user_id string, user_index int, n_ratings bigint"
+    )
+    barred = spark.createDataFrame([(3, 2), (1, 3), (1, 0), (1, 3), (2, 1)], "user_index int, item_index int")
+
+    lists = seen_lists(users, pairs, barred)
+
+    assert [tuple(row) for row in lists.collect()] == [
+        ("ann", 0, 2, [1, 3], []),
+        ("bob", 1, 0, [], [0, 3]),
+        ("dan", 3, 0, [1], [2]),
+    ]
 
 
 VOCABULARY = [(7, 0, "run-1"), (8, 1, "run-1"), (9, 2, "run-2"), (10, 3, "run-2")]

@@ -27,8 +27,8 @@ def audit(spark: SparkSession, *rows: tuple[Any, ...], exclude_seen: bool = True
 
 
 def users(spark: SparkSession) -> DataFrame:
-    seen = [(0, [0]), (1, []), (2, [1]), (3, [0, 1, 2])]
-    return spark.createDataFrame(seen, "user_index int, seen array<int>").coalesce(1)
+    lists = [(0, [0], []), (1, [], [1, 2]), (2, [1], []), (3, [0, 1, 2], [0])]
+    return spark.createDataFrame(lists, "user_index int, seen array<int>, barred array<int>").coalesce(1)
 
 
 def changed(row: tuple[Any, ...], **fields: Any) -> tuple[Any, ...]:
@@ -70,6 +70,14 @@ def test_a_seeded_defect_breaks_its_rule(spark: SparkSession, rule: str, alice: 
     assert raised.value.subject == f"rule {rule}"
     assert raised.value.found.startswith("1 users")
     assert "stage" in raised.value.hint
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_a_barred_item_breaks_its_rule_whatever_becomes_of_seen_ones(spark: SparkSession, exclude_seen: bool) -> None:
+    with pytest.raises(AuditError, match="nothing_barred") as raised:
+        audit(spark, ALICE, changed(BOB, item_indices=[2]), CAROL, DAVE, exclude_seen=exclude_seen)
+
+    assert raised.value.found.startswith("1 users")
 
 
 def test_a_user_without_a_row_is_missed(spark: SparkSession) -> None:
