@@ -30,6 +30,7 @@ from recsys_spark.ingest.location import fingerprint
 from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
 from recsys_spark.ingest.settings import SeenFilter
+from recsys_spark.kernels.arrays import I32
 from recsys_spark.known_features import KnownFeatures
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.audit import audit_lists
@@ -52,6 +53,7 @@ from recsys_spark.schemas import (
     USERS,
 )
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
+from recsys_spark.scoring.allowed import allowed_items, among_allowed
 from recsys_spark.scoring.left_out import with_barred
 from recsys_spark.scoring.uncertainty import Samples
 from recsys_spark.scoring.work import work_of
@@ -130,6 +132,7 @@ def ingest(job: Job) -> Ingested:
         done.save()
         for scratch in ("checked", "classified", "new_users", "new_items", "exclusions", "barred"):
             (folder / scratch).delete()
+        _allowed_items(job, done)  # a condition that fails is to be told before hours of training
     job.summary.counts |= counts
     return done
 
@@ -193,7 +196,7 @@ def score(job: Job) -> None:
     ingested, trained = _ingested(job), _trained(job)
     with job.progress.stage("score"):
         scorers = artifact.load(str(job.run.models / trained["model_id"]))
-        plan = _plan(job.settings, ingested, scorers, n_samples=trained["samples"])
+        plan = _plan(job, ingested, scorers, n_samples=trained["samples"])
         users = _users_of_run(job, ingested)
         if job.settings.scoring.exclude is not None:
             users = with_barred(users, seen=job.settings.scoring.leaves_out_seen)
@@ -294,25 +297,39 @@ def _enter_ledger(job: Job, ingested: Ingested) -> None:
     sink.append(RUNS, row)
 
 
-def _plan(settings: Settings, ingested: Ingested, scorers: dict[str, Any], *, n_samples: int) -> ScoringPlan:
-    """Candidates are the eligible items with a training rating, or with features if the model uses them.
+def _plan(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_samples: int) -> ScoringPlan:
+    """Candidates are the eligible, allowed items with a training rating, or with features if the model uses them.
 
     All ids of items are held on the driver.
     """
+    settings = job.settings
     item_ids, eligible = stored_ids(ingested.folder / "items", "item")
     popularity, known = scorers["popularity"], KnownFeatures.of(settings, ingested)
     usable_items = (popularity.item_bias > 0) | known.usable("item")
+    candidates = np.flatnonzero(usable_items & eligible).astype(np.int32)
+    allowed = _allowed_items(job, ingested)
+    if allowed is not None:
+        candidates = among_allowed(candidates, allowed)
     return ScoringPlan(
         scorer=scorers[MAIN],
         fallback=scorers["item_mean" if settings.scoring.fallback == "damped_mean" else "popularity"],
         has_vector=(popularity.user_bias > 0) | known.usable("user"),
-        candidates=np.flatnonzero(usable_items & eligible).astype(np.int32),
+        candidates=candidates,
         item_ids=item_ids,
         top_n=settings.scoring.top_n,
         exclude_seen=settings.scoring.leaves_out_seen or settings.scoring.exclude is not None,
         samples=Samples(scorers["samples"], n_samples) if n_samples else None,
         kernel=settings.scoring.kernel,
     )
+
+
+def _allowed_items(job: Job, ingested: Ingested) -> I32 | None:
+    """The indices of the items that may be in a list; none: no condition says that some may not."""
+    condition = job.settings.scoring.items_allowed
+    if condition is None:
+        return None
+    attributes = [name for name in job.settings.items.columns if name not in ("item", "title")]
+    return allowed_items(ingested.read(job.spark, "items"), attributes, condition)
 
 
 def _tell_exclusions(job: Job, excluded: ExclusionCounts) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recsys_spark import config, stages
-from recsys_spark.errors import AuditError
+from recsys_spark.errors import AuditError, ConfigError
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
@@ -158,3 +158,24 @@ def test_another_exclusion_is_another_input_of_the_night(job: JobMaker, tmp_path
         prints.append(job(f"scoring.exclude.path={exclusions}").fingerprint)
 
     assert len({*prints, job().fingerprint}) == 3
+
+
+def test_only_allowed_items_are_in_a_list_and_all_are_trained_on(job: JobMaker, tmp_path: Path) -> None:
+    items = tmp_path / "items.csv"
+    items.write_text("id,name,year\n" + "".join(f"{i},Item {i},{1990 + i if i else 'unknown'}\n" for i in range(9)))
+    table = f"items={{path: {items}, columns: {{item: id, title: name, year: year}}}}"
+    condition = "scoring.items_allowed=try_cast(year AS int) >= 1995 AND title <> 'Item 7' AND n_ratings > 0"
+
+    allowed = night(job(table, condition, "scoring.exclude_seen=false"))
+
+    assert lists(allowed) == everything_but(lambda _, item: item not in (5, 6, 8))
+    assert allowed.summary.counts["pairs_scored"] == N_USERS * 3
+    ratings = pd.read_parquet(Path(allowed.settings.output.path) / "current" / "ratings")
+    assert set(ratings.item_id) == set(range(N_ITEMS))
+
+
+def test_a_condition_that_cannot_be_right_is_told_at_ingest(job: JobMaker) -> None:
+    with pytest.raises(ConfigError, match="yaer") as raised:
+        stages.ingest(job("scoring.items_allowed=yaer > 1995"))
+
+    assert raised.value.subject == "scoring.items_allowed"

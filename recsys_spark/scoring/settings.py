@@ -33,8 +33,9 @@ class ScoringSettings(Section):
     exclude: ExclusionsSource | None = None
     """A table of pairs (user, item, until) that must not be published, whatever `exclude_seen` says."""
 
-    items_allowed: Annotated[str | None, NotYet()] = None
-    """A SQL condition over the items' table: only these are candidates."""
+    items_allowed: str | None = None
+    """A SQL condition over item_id, title, n_ratings, first_seen_run and the other names that `items.columns` gives (as
+    text): only these items are candidates. Training is not affected."""
 
     segments: Annotated[dict[str, str] | None, NotYet()] = None
     """Which items the users of a segment may get."""
