@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recsys_spark import run as run_module
-from recsys_spark.run import Run, input_key
+from recsys_spark.run import Run, end_of, input_key
 from recsys_spark.storage import Folder
 
 
@@ -46,6 +46,11 @@ def test_a_run_is_for_the_given_date_or_for_today(output: Folder) -> None:
 
     assert before <= today <= datetime.now(UTC).date()
     assert Run.start(output, date(2020, 2, 29)).as_of == date(2020, 2, 29)
+
+
+def test_a_day_ends_with_the_first_moment_after_it_in_utc() -> None:
+    assert end_of(date(2024, 2, 29)) == datetime(2024, 3, 1, tzinfo=UTC)
+    assert end_of(date(2023, 12, 31)) == datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def test_everything_lies_under_the_output_and_nothing_is_made_by_asking(output: Folder) -> None:

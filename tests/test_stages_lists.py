@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from recsys_spark import config, stages
 from recsys_spark.errors import AuditError, ConfigError
+from recsys_spark.ingest.exclusions import ExclusionCounts
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
@@ -120,6 +121,12 @@ def test_only_a_period_makes_the_business_date_an_input_of_the_ingest(job: JobMa
     assert folders("scoring.exclude_seen=true") != folders("scoring.exclude_seen={events: [buy]}")
 
 
+def test_what_is_left_out_of_lists_is_no_input_of_the_training(job: JobMaker) -> None:
+    jobs = [job(), job("scoring.exclude_seen={within_days: 30}"), job("scoring.items_allowed=n_ratings > 3")]
+
+    assert len({str(stages._folder(each, "train")) for each in jobs}) == 1
+
+
 def test_a_barred_pair_is_in_no_list_until_its_last_day_is_over(job: JobMaker, tmp_path: Path) -> None:
     exclusions = tmp_path / "exclusions.csv"
     rows = ["0,1,", "0,3,2024-03-01", "0,5,2024-02-29", "1,0,2024-03-01T23:59:59Z", "1,2,2024-03-02 00:00", "2,0,"]
@@ -148,6 +155,23 @@ def test_a_scoring_that_forgets_what_is_barred_is_not_published(
 
     with pytest.raises(AuditError, match="nothing_barred"):
         night(forgetful)
+
+
+@pytest.mark.parametrize(
+    ("counts", "warned"),
+    [
+        (ExclusionCounts(read=3, over=0, unknown=3), True),
+        (ExclusionCounts(read=3, over=0, unknown=2), False),
+        (ExclusionCounts(read=3, over=3, unknown=0), False),
+        (ExclusionCounts(read=0, over=0, unknown=0), False),
+    ],
+)
+def test_a_table_of_which_nobody_is_known_gets_a_warning(job: JobMaker, counts: ExclusionCounts, warned: bool) -> None:
+    told = job()
+
+    stages._tell_exclusions(told, counts)
+
+    assert [f"bars nothing ({counts})" in text for text in told.run.warnings] == [True] * warned
 
 
 def test_another_exclusion_is_another_input_of_the_night(job: JobMaker, tmp_path: Path) -> None:
