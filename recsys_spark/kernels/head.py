@@ -25,8 +25,14 @@ class Head(NamedTuple):
     item_weight: F32
     """f32[h, k_i]: the item columns' part of the first layer."""
 
-    first_bias: F32
-    """f32[h]."""
+    user_start: F32
+    """f32[h], what the user's half of the first layer begins with: the layer's bias; empty: zeros."""
+
+    item_start: F32
+    """f32[h], likewise of the item's half: empty, but for a transposed scorer."""
+
+    item_bias_first: bool
+    """Whether a dot product adds the item's bias before the user's, as a transposed scorer does."""
 
     tail: F32
     """Every further layer, one after the other: its weight f32[k_out, k_in], row by row, then its bias f32[k_out]."""
@@ -55,7 +61,9 @@ def head_of(scorer: PairScorer) -> Head:
     return Head(
         user_weight=read_only(first[:, :k_u]),
         item_weight=read_only(first[:, k_u:]),
-        first_bias=read_only(first_bias),
+        user_start=read_only(first_bias[:0] if scorer.transposed else first_bias),
+        item_start=read_only(first_bias if scorer.transposed else first_bias[:0]),
+        item_bias_first=scorer.transposed,
         tail=read_only(np.concatenate([np.empty(0, np.float32), *further])),
         widths=read_only(np.array([len(layer.bias) for layer in scorer.layers], np.int64)),
         activations=read_only(np.array([ACTIVATIONS.index(layer.activation) for layer in scorer.layers], np.int64)),

@@ -31,8 +31,22 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def jit(function: Function) -> Function:
-    """Compile a kernel at its first call, without the GIL, with IEEE division and without fast-math."""
-    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    """Compile a kernel at its first call, without the GIL, with IEEE division and without fast-math.
+
+    It must not make arrays. numba counts who uses an array, with two atomic operations at each call and each time that
+    it is taken out of a tuple, which can cost more than all else; what only reads and writes arrays of its callers
+    needs no count.
+    """
+    return _compiled(function, counted=False)
+
+
+def jit_with_arrays(function: Function) -> Function:
+    """The same for a function that makes arrays; it should leave its loops to one that makes none."""
+    return _compiled(function, counted=True)
+
+
+def _compiled(function: Function, *, counted: bool) -> Function:
+    dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=counted)(function)
     if cache_folder() is not None:
         dispatcher._cache = _KernelCache(function)
     return cast(Function, dispatcher)

@@ -13,7 +13,7 @@ from recsys_spark.kernels.activations import activate, exp
 from recsys_spark.kernels.arrays import F32
 from recsys_spark.kernels.fma import fma
 from recsys_spark.kernels.head import Head
-from recsys_spark.kernels.jit import jit
+from recsys_spark.kernels.jit import jit, jit_with_arrays
 
 LANES = 256
 """Pairs in a block: a multiple of every CPU's vector width; some rows of a block stay in the L1 cache."""
@@ -108,7 +108,7 @@ def feed_units(head: Head, first_unit: int, halves: F32, shifts: F32, units: F32
             accumulate(sums[m], weight[m, first_unit : first_unit + n], units[:n])
 
 
-@jit
+@jit_with_arrays
 def finish_layers(head: Head, sums: F32, spare: F32, scores: F32) -> None:
     """From the second layer's sums to scores.
 
@@ -133,7 +133,8 @@ def finish_layers(head: Head, sums: F32, spare: F32, scores: F32) -> None:
     if head.levels.size:
         expected_level(sums[: head.levels.size], head.levels, scores)
     else:
-        scores[:] = sums[0]
+        for lane in range(scores.size):
+            scores[lane] = sums[0, lane]
     rescale(head, scores)
 
 
@@ -146,7 +147,8 @@ def expected_level(logits: F32, levels: F32, scores: F32) -> None:
         levels: f32[c].
         scores: f32[lanes], overwritten.
     """
-    scores[:] = logits[0]
+    for lane in range(scores.size):
+        scores[lane] = logits[0, lane]
     for c in range(1, levels.size):
         for lane in range(scores.size):
             scores[lane] = logits[c, lane] if logits[c, lane] > scores[lane] else scores[lane]

@@ -12,48 +12,58 @@ from recsys_spark.kernels.jit import jit
 
 
 class TopN(NamedTuple):
-    """The lists of m users; positions from `counts` on hold item -1 and score 0."""
+    """The lists of m users, V for each, one after the other; positions from `counts` on hold item -1 and score 0."""
 
     items: I32
-    """i32[m, n], item indices, best first."""
+    """i32[m * V, n], item indices, best first."""
 
     scores: F32
-    """f32[m, n], `score32` of these items: unclipped."""
+    """f32[m * V, n], `score32` of these items: unclipped."""
 
     counts: I32
-    """i32[m], entries of each list: n, or fewer if fewer candidates are unseen."""
+    """i32[m * V], entries of each list: n, or fewer if there are not so many that may enter."""
 
     finite: Flags
-    """bool[m]; false if a candidate's score, seen or not, is infinite or NaN. Such a user's list is empty."""
+    """bool[m]; false if a candidate's score, seen or not, is infinite or NaN. Such a user's lists are empty."""
 
     scored: I32
     """i32[m], candidates that `score32` has scored; the others were left out by a bound."""
 
     screened: Flags
-    """bool[m], whether the list was made by screening."""
+    """bool[m], whether the lists were made by screening."""
 
     @classmethod
-    def empty(cls, users: int, n: int) -> TopN:
+    def empty(cls, users: int, n: int, variants: int = 1) -> TopN:
         """Lists without any entry."""
         return cls(
-            items=np.full((users, n), -1, np.int32),
-            scores=np.zeros((users, n), np.float32),
-            counts=np.zeros(users, np.int32),
+            items=np.full((users * variants, n), -1, np.int32),
+            scores=np.zeros((users * variants, n), np.float32),
+            counts=np.zeros(users * variants, np.int32),
             finite=np.ones(users, np.bool_),
             scored=np.zeros(users, np.int32),
             screened=np.zeros(users, np.bool_),
         )
 
-    def of(self, rows: I64 | slice) -> TopN:
-        """Those of some users: with a slice the very same memory, else a copy."""
+    def of(self, users: slice) -> TopN:
+        """Those of some users next to each other: the very same memory."""
+        first, last, _ = users.indices(len(self.finite))
+        variants = len(self.counts) // max(len(self.finite), 1)
+        lists = slice(first * variants, last * variants)
         return TopN(
-            self.items[rows],
-            self.scores[rows],
-            self.counts[rows],
-            self.finite[rows],
-            self.scored[rows],
-            self.screened[rows],
+            self.items[lists],
+            self.scores[lists],
+            self.counts[lists],
+            self.finite[users],
+            self.scored[users],
+            self.screened[users],
         )
+
+    def put(self, users: I64, others: TopN) -> None:
+        """Take over the lists of some users."""
+        variants = len(self.counts) // max(len(self.finite), 1)
+        lists = (users[:, None] * variants + np.arange(variants)).reshape(-1)
+        self.items[lists], self.scores[lists], self.counts[lists] = others.items, others.scores, others.counts
+        self.finite[users], self.scored[users], self.screened[users] = others.finite, others.scored, others.screened
 
 
 class Seen(NamedTuple):
@@ -80,7 +90,6 @@ def checked_seen(offsets: I64, items: I32, *, n_users: int) -> Seen:
     Raises:
         DataError: offsets that do not fit the users, or items that are not ascending.
     """
-    items = indices(items, below=2**31, subject="seen_items")
     offsets = np.asarray(offsets)
     if offsets.shape != (n_users + 1,) or offsets.dtype.kind not in "iu":
         raise DataError(
@@ -91,8 +100,11 @@ def checked_seen(offsets: I64, items: I32, *, n_users: int) -> Seen:
     offsets = offsets.astype(np.int64)
     if offsets[0] < 0 or offsets[-1] > len(items) or (offsets[1:] < offsets[:-1]).any():
         raise DataError("seen_offsets", expected=f"offsets from 0 to {len(items)} that do not descend", found="others")
+    # the items may be those of many more users
+    items = indices(items[offsets[0] : offsets[-1]], below=2**31, subject="seen_items")
+    offsets -= offsets[0]
     descents = np.flatnonzero(items[1:] < items[:-1]) + 1
-    inside = descents[(descents > offsets[0]) & (descents < offsets[-1]) & ~np.isin(descents, offsets)]
+    inside = descents[~np.isin(descents, offsets)]
     if inside.size:
         raise DataError(
             "seen_items",
@@ -100,18 +112,6 @@ def checked_seen(offsets: I64, items: I32, *, n_users: int) -> Seen:
             found=f"{items[inside[0]]} after {items[inside[0] - 1]} at position {inside[0]}",
         )
     return Seen(next=offsets[:-1].copy(), stop=read_only(offsets[1:]), items=items)
-
-
-@jit
-def is_seen(seen: Seen, row: int, item: int) -> bool:
-    """Whether user `row` of the call has seen an item."""
-    low, n = seen.next[row], seen.stop[row] - seen.next[row]
-    # halves the range without a branch that a CPU could guess wrong
-    while n > 1:
-        half = n >> 1
-        low += half * (seen.items[low + half - 1] < item)
-        n -= half
-    return bool(n == 1 and seen.items[low] == item)
 
 
 @jit

@@ -3,9 +3,9 @@
 Any scorer, any CPU. The item half of a deep model is made once for each block and tile, and nothing of the size users x
 candidates exists.
 
-Selection is threshold-then-insert: a candidate enters a user's list only if its score is above the list's last one.
-Candidates come in ascending order of index, so of equal scores the lower index is already in the list and stays. Seen
-candidates are set to minus infinity before that: they neither enter nor raise the threshold.
+Selection is threshold-then-insert: a candidate enters a list only if its score is above the list's last one. Candidates
+come in ascending order of index, so of equal scores the lower index is already in the list and stays. Seen candidates
+are set to minus infinity before that: they neither enter nor raise the threshold.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsys_spark.kernels.arrays import F32, I32, read_only
+from recsys_spark.kernels.arrays import F32, I32, I64, read_only
 from recsys_spark.kernels.head import Head, head_of
-from recsys_spark.kernels.jit import jit
+from recsys_spark.kernels.jit import jit, jit_with_arrays
 from recsys_spark.kernels.lanes import (
     LANES,
     UNITS_AT_ONCE,
@@ -55,9 +55,12 @@ class PackedItems(NamedTuple):
     position: I32
     """i32[n_items], position among the candidates, or -1."""
 
+    members: I64
+    """i64[n_items], a bit for each list that an item may enter."""
 
-def pack(scorer: PairScorer, candidates: I32, *, items_per_block: int = LANES) -> PackedItems:
-    """Pack the candidates, i32[c] in ascending order."""
+
+def pack(scorer: PairScorer, candidates: I32, members: I64, *, items_per_block: int = LANES) -> PackedItems:
+    """Pack the candidates, i32[c] in ascending order; `members` as in `PackedItems`."""
     n_blocks = -(-len(candidates) // items_per_block)
     k_i = scorer.item.shape[1]
     rows = np.zeros((n_blocks * items_per_block, k_i), np.float32)
@@ -68,7 +71,7 @@ def pack(scorer: PairScorer, candidates: I32, *, items_per_block: int = LANES) -
     position = np.full(scorer.n_items, -1, np.int32)
     position[candidates] = np.arange(len(candidates), dtype=np.int32)
     blocks = rows.reshape(n_blocks, items_per_block, k_i).transpose(0, 2, 1)
-    return PackedItems(read_only(blocks), read_only(bias), candidates, read_only(position))
+    return PackedItems(read_only(blocks), read_only(bias), candidates, read_only(position), read_only(members))
 
 
 def plain_lists(
@@ -76,6 +79,7 @@ def plain_lists(
     users: I32,
     packed: PackedItems,
     seen: Seen,
+    floor: np.float32,
     lists: TopN,
     *,
     users_per_tile: int = USERS_PER_TILE,
@@ -87,20 +91,24 @@ def plain_lists(
         users: i32[m], user indices.
         packed: all candidates.
         seen: of these users; moved on.
+        floor: no score below this enters a list.
         lists: of these users.
         users_per_tile: how many share a block; changes the speed, never a row.
     """
     user_side, head = side_of(scorer.user, scorer.user_bias), head_of(scorer)
+    below = np.nextafter(floor, _NOTHING)
     select = _select_dots if scorer.is_dot else _select_layers
     for start in range(0, len(users), users_per_tile):
         tile = slice(start, start + users_per_tile)
         tile_seen = Seen(seen.next[tile], seen.stop[tile], seen.items)
-        select(user_side, users[tile], packed, head, tile_seen, lists.of(tile))
+        select(user_side, users[tile], packed, head, tile_seen, below, lists.of(tile))
     lists.scored[:] = packed.candidates.size
 
 
-@jit
-def _select_dots(user_side: Side, users: I32, packed: PackedItems, head: Head, seen: Seen, lists: TopN) -> None:
+@jit_with_arrays
+def _select_dots(
+    user_side: Side, users: I32, packed: PackedItems, head: Head, seen: Seen, below: np.float32, lists: TopN
+) -> None:
     """Fill the lists of a tile of users by dot products."""
     n_blocks, _, lanes = packed.blocks.shape
     scores = np.empty(lanes, np.float32)
@@ -108,21 +116,26 @@ def _select_dots(user_side: Side, users: I32, packed: PackedItems, head: Head, s
         for t in range(users.size):
             scores[:] = _ZERO
             accumulate(scores, user_side.columns[users[t]], packed.blocks[block])
+            if packed.bias.size and head.item_bias_first:
+                for lane in range(lanes):
+                    scores[lane] += packed.bias[block, lane]
             if user_side.bias.size:
                 for lane in range(lanes):
                     scores[lane] += user_side.bias[users[t]]
-            if packed.bias.size:
+            if packed.bias.size and not head.item_bias_first:
                 for lane in range(lanes):
                     scores[lane] += packed.bias[block, lane]
             rescale(head, scores)
-            _take(scores, packed, block, t, seen, lists)
+            _take(scores, packed, block, t, seen, below, lists)
 
 
-@jit
-def _select_layers(user_side: Side, users: I32, packed: PackedItems, head: Head, seen: Seen, lists: TopN) -> None:
+@jit_with_arrays
+def _select_layers(
+    user_side: Side, users: I32, packed: PackedItems, head: Head, seen: Seen, below: np.float32, lists: TopN
+) -> None:
     """Fill the lists of a tile of users by dense layers."""
     n_blocks, _, lanes = packed.blocks.shape
-    n_units = len(head.first_bias)
+    n_units = len(head.user_weight)
     user_half = _user_halves(user_side, users, head)
     item_half = np.empty((n_units, lanes), np.float32)
     units = np.empty((UNITS_AT_ONCE, lanes), np.float32)
@@ -130,49 +143,64 @@ def _select_layers(user_side: Side, users: I32, packed: PackedItems, head: Head,
     spare = np.empty_like(sums)
     scores = np.empty(lanes, np.float32)
     for block in range(n_blocks):
-        project(head.item_weight, head.first_bias[:0], packed.blocks[block], item_half)
+        project(head.item_weight, head.item_start, packed.blocks[block], item_half)
         for t in range(users.size):
             start_second_layer(head, sums)
             for first in range(0, n_units, UNITS_AT_ONCE):
                 last = min(first + UNITS_AT_ONCE, n_units)
                 feed_units(head, first, item_half[first:last], user_half[t, first:last], units, sums)
             finish_layers(head, sums, spare, scores)
-            _take(scores, packed, block, t, seen, lists)
+            _take(scores, packed, block, t, seen, below, lists)
 
 
-@jit
+@jit_with_arrays
 def _user_halves(user_side: Side, users: I32, head: Head) -> F32:
     """The users' halves of the first layer, f32[users, h], a row for each user."""
     columns = np.empty((user_side.columns.shape[1], users.size), np.float32)
-    halves = np.empty((len(head.first_bias), users.size), np.float32)
+    halves = np.empty((len(head.user_weight), users.size), np.float32)
     gather(user_side.columns, users, columns)
-    project(head.user_weight, head.first_bias, columns, halves)
+    project(head.user_weight, head.user_start, columns, halves)
     return halves.T.copy()
 
 
 @jit
-def _take(scores: F32, packed: PackedItems, block: int, t: int, seen: Seen, lists: TopN) -> None:
-    """Move a block's best unseen candidates into the list of user t of the tile."""
+def _take(scores: F32, packed: PackedItems, block: int, t: int, seen: Seen, below: np.float32, lists: TopN) -> None:
+    """Move a block's best unseen candidates into the lists of user t of the tile."""
     first = block * scores.size
     lanes = min(scores.size, packed.candidates.size - first)
-    count, n = lists.counts[t], lists.items.shape[1]
-    threshold = lists.scores[t, n - 1] if count == n else _NOTHING
-    above, unusable = 0, 0
+    variants, n = lists.counts.size // lists.finite.size, lists.items.shape[1]
+    unusable = 0
     for lane in range(lanes):
-        above += scores[lane] > threshold
         unusable += not abs(scores[lane]) <= _LARGEST_FLOAT
     if unusable or not lists.finite[t]:
         lists.finite[t] = False
-        lists.counts[t] = 0
-        lists.items[t, :] = -1
-        lists.scores[t, :] = _ZERO
-    elif above:
-        _forget_seen(scores, packed, first, t, seen)
+        for own in range(t * variants, (t + 1) * variants):
+            lists.counts[own] = 0
+            lists.items[own, :] = -1
+            lists.scores[own, :] = _ZERO
+        return
+    forgotten = False
+    for v in range(variants):
+        own = t * variants + v
+        count, threshold, above = lists.counts[own], below, 0
+        if count == n:
+            threshold = max(threshold, lists.scores[own, n - 1])
+        for lane in range(lanes):
+            above += scores[lane] > threshold
+        if not above:
+            continue
+        if not forgotten:
+            _forget_seen(scores, packed, first, t, seen)
+            forgotten = True
         for lane in range(lanes):
             if scores[lane] > threshold:
-                count = insert(lists.items[t], lists.scores[t], count, packed.candidates[first + lane], scores[lane])
-                threshold = lists.scores[t, n - 1] if count == n else _NOTHING
-        lists.counts[t] = count
+                item = packed.candidates[first + lane]
+                if not (packed.members[item] >> v) & 1:
+                    continue
+                count = insert(lists.items[own], lists.scores[own], count, item, scores[lane])
+                if count == n:
+                    threshold = max(below, lists.scores[own, n - 1])
+        lists.counts[own] = count
 
 
 @jit

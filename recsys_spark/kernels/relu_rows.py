@@ -21,7 +21,7 @@ from recsys_spark.kernels import vectors as v
 from recsys_spark.kernels.arrays import F32, I32, I64, read_only
 from recsys_spark.kernels.fma import fma
 from recsys_spark.kernels.head import Head
-from recsys_spark.kernels.jit import jit
+from recsys_spark.kernels.jit import jit_with_arrays
 from recsys_spark.kernels.lanes import rescale
 from recsys_spark.kernels.tile import LANES
 
@@ -36,9 +36,9 @@ def padded_units(columns: F32) -> F32:
     return read_only(np.pad(columns, ((0, 0), (0, -columns.shape[1] % _UNITS_AT_ONCE))))
 
 
-@jit
+@jit_with_arrays
 def score_relu_rows(
-    halves: F32, rows: I64, columns: F32, items: I32, item_weight: F32, head: Head, scores: F32
+    halves: F32, rows: I64, columns: F32, items: I32, item_weight: F32, item_start: F32, head: Head, scores: F32
 ) -> None:
     """Score n pairs.
 
@@ -48,6 +48,7 @@ def score_relu_rows(
         columns: f32[n_items, k_i], k_i at least 1.
         items: i32[n], which of them.
         item_weight: f32[k_i, h], the item's part of the layer's weights, padded.
+        item_start: f32[h], what the items' halves begin with, padded.
         head: one hidden relu layer and a linear output.
         scores: f32[n], overwritten.
     """
@@ -57,7 +58,7 @@ def score_relu_rows(
     for first in range(0, scores.size, _PAIRS_AT_ONCE):
         n = min(_PAIRS_AT_ONCE, scores.size - first)
         for p in range(n):
-            fill_units(halves[rows[first + p]], columns[items[first + p]], item_weight, units[p])
+            fill_units(halves[rows[first + p]], columns[items[first + p]], item_weight, item_start, units[p])
         t0 = t1 = t2 = t3 = t4 = t5 = t6 = t7 = np.float32(head.tail[h])
         for j in range(h):
             t0 = fma(weight[j], units[0, j], t0)
@@ -74,12 +75,12 @@ def score_relu_rows(
     rescale(head, scores)
 
 
-def _fill_units(typing_context: Any, half: Any, columns: Any, item_weight: Any, units: Any) -> Any:
+def _fill_units(typing_context: Any, half: Any, columns: Any, item_weight: Any, start: Any, units: Any) -> Any:
     def code(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         pointers = [v.start_of(context, b, kind, array) for kind, array in zip(signature.args, arguments, strict=True)]
         shapes = [v.shape_of(context, b, kind, array) for kind, array in zip(signature.args, arguments, strict=True)]
-        own, column, weight, unit = pointers
-        n_columns, n_units = b.extract_value(shapes[1], 0), b.extract_value(shapes[3], 0)
+        own, column, weight, begin, unit = pointers
+        n_columns, n_units = b.extract_value(shapes[1], 0), b.extract_value(shapes[4], 0)
         floats = ir.VectorType(v.F32, LANES)
         zero = ir.Constant(floats, [0.0] * LANES)
 
@@ -92,7 +93,8 @@ def _fill_units(typing_context: Any, half: Any, columns: Any, item_weight: Any, 
                 loaded = [v.load(b, weight, b.add(row, place), floats) for place in places]
                 return [v.fused(b, value, w, total) for w, total in zip(loaded, sums, strict=True)]
 
-            for place, total in zip(places, v.counted(b, n_columns, [zero] * _VECTORS, add_column), strict=True):
+            starts = [v.load(b, begin, place, floats) for place in places]
+            for place, total in zip(places, v.counted(b, n_columns, starts, add_column), strict=True):
                 both = b.fadd(v.load(b, own, place, floats), total)
                 v.store(b, b.select(b.fcmp_ordered("<", both, zero), zero, both), unit, place)
             return []
@@ -100,10 +102,11 @@ def _fill_units(typing_context: Any, half: Any, columns: Any, item_weight: Any, 
         v.counted(b, b.sdiv(n_units, v.index(_UNITS_AT_ONCE)), [], some_units)
         return context.get_dummy_value()
 
-    return types.void(half, columns, item_weight, units), code
+    return types.void(half, columns, item_weight, start, units), code
 
 
-fill_units = cast(Callable[[F32, F32, F32, F32], None], intrinsic(_fill_units))
-"""(half f32[h], columns f32[k_i], item_weight f32[k_i, h], units f32[h]): units = relu(half + columns @ item_weight).
+fill_units = cast(Callable[[F32, F32, F32, F32, F32], None], intrinsic(_fill_units))
+"""(half f32[h], columns f32[k_i], item_weight f32[k_i, h], start f32[h], units f32[h]):
+units = relu(half + (start + columns @ item_weight)).
 
 Each unit's sum is in the order of the columns; h is a multiple of `_UNITS_AT_ONCE`, k_i at least 1."""

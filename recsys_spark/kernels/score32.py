@@ -20,6 +20,9 @@ Dense layers, weights W1, W2, ..., biases b1, b2, ..., activations f1, f2, ...
         s = 0; for c: s = s + e[c];   w = 0; for c: w = fma(e[c], levels[c], w);   t = w / s
     score = fma(t, scale, offset)
 
+A transposed scorer, whose users are the items of another one, has the other one's bits: there b1 and the bias that is
+added first are those of the item.
+
 exp and the activations are those of activations.py. `clip` has no part in it. An overflow gives an infinite score or a
 NaN, never a silent wrong one: callers check.
 """
@@ -34,7 +37,7 @@ from recsys_spark.errors import DataError
 from recsys_spark.kernels.arrays import F32, I32, indices, read_only
 from recsys_spark.kernels.fma import fma
 from recsys_spark.kernels.head import Head, head_of
-from recsys_spark.kernels.jit import jit
+from recsys_spark.kernels.jit import jit, jit_with_arrays
 from recsys_spark.kernels.lanes import (
     LANES,
     MINUS_ZERO,
@@ -139,17 +142,19 @@ def score_dots(pairs: Pairs, head: Head, scores: F32) -> None:
             total = fma(user_side.columns[pairs.users[n], j], item_side.columns[pairs.items[n], j], total)
         scores[n] = total
     for n in range(scores.size):
+        if head.item_bias_first and item_side.bias.size:
+            scores[n] += item_side.bias[pairs.items[n]]
         if user_side.bias.size:
             scores[n] += user_side.bias[pairs.users[n]]
-        if item_side.bias.size:
+        if item_side.bias.size and not head.item_bias_first:
             scores[n] += item_side.bias[pairs.items[n]]
     rescale(head, scores)
 
 
-@jit
+@jit_with_arrays
 def score_layers(pairs: Pairs, head: Head, scores: F32) -> None:
     """Fill f32[n] with the scores of n pairs by dense layers."""
-    n_units = len(head.first_bias)
+    n_units = len(head.user_weight)
     rows = stored_rows(head)
     user_lanes = np.zeros((pairs.user_side.columns.shape[1], LANES), np.float32)
     item_lanes = np.zeros((pairs.item_side.columns.shape[1], LANES), np.float32)
@@ -167,8 +172,8 @@ def score_layers(pairs: Pairs, head: Head, scores: F32) -> None:
         start_second_layer(head, sums)
         for first in range(0, n_units, UNITS_AT_ONCE):
             last = min(first + UNITS_AT_ONCE, n_units)
-            project(head.user_weight[first:last], head.first_bias[first:last], user_lanes, user_half)
-            project(head.item_weight[first:last], head.first_bias[:0], item_lanes, item_half)
+            project(head.user_weight[first:last], head.user_start[first:last], user_lanes, user_half)
+            project(head.item_weight[first:last], head.item_start[first:last], item_lanes, item_half)
             for unit in range(last - first):
                 for lane in range(LANES):
                     user_half[unit, lane] += item_half[unit, lane]

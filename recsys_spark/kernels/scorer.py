@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -52,6 +52,7 @@ class PairScorer:
         scale: score = scale * head + offset, the inverse of the target scaling; rounded to float32.
         offset: see `scale`.
         clip: bounds of the published score, or none. Ranks follow the unclipped one.
+        transposed: whether the two sides have changed places, see `transpose`; says in which order biases are added.
 
     Raises:
         ArtifactError: a tensor has another type or shape, or holds a value that is not finite; an unknown activation;
@@ -67,6 +68,7 @@ class PairScorer:
     scale: float = 1.0
     offset: float = 0.0
     clip: tuple[float, float] | None = None
+    transposed: bool = False
 
     def __post_init__(self) -> None:
         for name, tensor, dimensions in self._expected_dimensions():
@@ -121,6 +123,23 @@ class PairScorer:
         from recsys_spark.kernels.score32 import score_pairs
 
         return score_pairs(self, users, items)
+
+    def transpose(self) -> PairScorer:
+        """The scorer whose users are this one's items: score(i, u) there has the bits of score(u, i) here."""
+        k_u = self.user.shape[1]
+        layers = self.layers
+        if layers:
+            weight = np.concatenate((layers[0].weight[k_u:], layers[0].weight[:k_u]))
+            layers = (replace(layers[0], weight=weight), *layers[1:])
+        return replace(
+            self,
+            user=self.item,
+            item=self.user,
+            user_bias=self.item_bias,
+            item_bias=self.user_bias,
+            layers=layers,
+            transposed=not self.transposed,
+        )
 
     def published(self, scores: F32) -> F32:
         """The scores as they are published: clipped, if this scorer has bounds."""

@@ -5,8 +5,8 @@ Both vectors are coded in 8 bits with a step of their own, p^ = s_u * codes and 
 
     |P . q - p^ . q^| <= |P - p^| |q| + |p^| |q - q^|.
 
-Items come by the most that a user of middling norm could see in them, so that users of small norm leave out whole
-blocks.
+The same holds below, so that the margin serves on both sides. Items come by the most that a user of middling norm
+could see in them, so that users of small norm leave out whole blocks.
 
 `score32` differs from the exact score by at most (k + 3) roundings of 2^-24 of the sum of all magnitudes, which are
 bounded by |P| |q| and the biases; `tile` adds a few. `_ROUNDINGS` of them are added on top.
@@ -21,6 +21,7 @@ from recsys_spark.kernels.coding import Bytes, empty_words
 from recsys_spark.kernels.jit import jit
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.screen import NO_SECOND_LAYER, ScreenedItems, ScreenedUsers
+from recsys_spark.kernels.search import Order
 from recsys_spark.kernels.tile import BLOCK, GROUP, ItemCodes, UserCodes
 
 LARGEST = 1e37
@@ -37,34 +38,41 @@ _MIDDLE = 128
 _NEVER = np.float32(-3e38)
 
 
+@np.errstate(over="ignore", invalid="ignore")
+def liked_first(scorer: PairScorer, candidates: I32) -> I32:
+    """The candidates by the most that a user of middling norm could see in them."""
+    norms = _norms(scorer.item, candidates)
+    middling = abs(scorer.scale) * float(np.median(_norms(scorer.user, np.arange(min(scorer.n_users, 4096)))))
+    bias = 0.0 if scorer.item_bias is None else scorer.scale * scorer.item_bias[candidates].astype(np.float64)
+    liked: I32 = candidates[np.argsort(-(bias + middling * norms), kind="stable")]
+    return liked
+
+
 # what overflows here makes `screen_users` leave the users to another path
 @np.errstate(over="ignore", invalid="ignore")
-def screen_items(scorer: PairScorer, candidates: I32) -> ScreenedItems:
+def screen_items(scorer: PairScorer, order: Order) -> ScreenedItems:
     """Code the candidates.
 
     Args:
         scorer: a dot product.
-        candidates: i32[c], item indices.
+        order: of the candidates.
     """
-    k = scorer.item.shape[1]
-    bias = np.zeros(len(candidates)) if scorer.item_bias is None else scorer.item_bias[candidates].astype(np.float64)
-    norms = _norms(scorer.item, candidates)
-    middling = abs(scorer.scale) * float(np.median(_norms(scorer.user, np.arange(min(scorer.n_users, 4096)))))
-    order = np.argsort(-(scorer.scale * bias + middling * norms), kind="stable")
-    blocks = -(-len(candidates) // BLOCK)
+    k, blocks = scorer.item.shape[1], len(order.items)
+    inside = order.items.reshape(-1)
+    items = inside[inside >= 0]
+    bias = np.zeros(len(items)) if scorer.item_bias is None else scorer.item_bias[items].astype(np.float64)
     codes, words = empty_words(blocks, k, BLOCK, _MIDDLE)
     scale, constant = np.zeros((blocks, BLOCK), np.float32), np.full((blocks, BLOCK), _NEVER)
-    error, items = np.zeros((blocks, BLOCK)), np.full((blocks, BLOCK), -1, np.int32)
-    items.reshape(-1)[: len(candidates)] = candidates[order]
-    _code_items(read_only(scorer.item), read_only(items), codes, scale, error)
-    constant.reshape(-1)[: len(candidates)] = scorer.scale * bias[order]
+    error = np.zeros((blocks, BLOCK))
+    _code_items(read_only(scorer.item), order.items, codes, scale, error)
+    constant.reshape(-1)[: len(items)] = scorer.scale * bias
     return ScreenedItems(
+        first=0,
         codes=ItemCodes(read_only(words), read_only(scale), read_only(constant), np.empty(0, np.int32)),
-        items=read_only(items),
-        norm=_largest(norms[order], blocks),
+        norm=_largest(_norms(scorer.item, items), blocks),
         error=error.max(axis=1),
-        bias=_largest(np.abs(scorer.scale * bias[order]), blocks),
-        highest=_largest(scorer.scale * bias[order], blocks, fill=-np.inf),
+        bias=_largest(np.abs(scorer.scale * bias), blocks),
+        highest=_largest(scorer.scale * bias, blocks, fill=-np.inf),
         rounding=_roundings(k),
     )
 

@@ -11,8 +11,8 @@ weights have no error, and the sum is that of `tile`. Since the larger of two nu
 
     |sum_j w_j max(a_j, v_j) - sum_j w_j max(a^_j, v^_j)| <= sum_j |w_j| |a_j - a^_j| + sum_j |w_j| |v_j - v^_j|,
 
-one term of the user and one of the item, both measured, whatever the codes are. Halves are those of `score32` to the
-bit; what it rounds after that is at most (h + 4) times 2^-24 of the sum of all magnitudes, which parts likewise.
+one term of the user and one of the item, both measured, whatever the codes are. Halves are those of `score32` to
+the bit; what it rounds after that is at most (h + 4) times 2^-24 of the sum of all magnitudes, which parts likewise.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from typing import NamedTuple
 import numpy as np
 
 from recsys_spark.kernels.arrays import F32, F64, I32, I64, Flags, read_only
-from recsys_spark.kernels.coding import Bytes, empty_words
+from recsys_spark.kernels.coding import CODES_IN_A_WORD, Bytes, empty_words
 from recsys_spark.kernels.halves import halves_of, reach_of
 from recsys_spark.kernels.head import Head, head_of
-from recsys_spark.kernels.jit import jit
+from recsys_spark.kernels.jit import jit, jit_with_arrays
 from recsys_spark.kernels.lanes import project
 from recsys_spark.kernels.score32 import gather
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.screen import ScreenedItems, ScreenedUsers, users_of_layers
+from recsys_spark.kernels.search import Order
 from recsys_spark.kernels.tile import BLOCK, GROUP, ItemCodes
 
 LARGEST = 1e37
@@ -66,12 +67,14 @@ class Units(NamedTuple):
 
 
 class ScreenedLayer(NamedTuple):
-    """The candidates of a scorer with one hidden layer, and how to code users beside them."""
+    """How the two sides of a scorer with one hidden layer are coded."""
 
-    items: ScreenedItems
     units: Units
+    weights: I32
+    """i32[n_words], W."""
+
     largest_item: float
-    """The largest of what the items' halves can add to a score, without its sign."""
+    """No item's half can add more than this to a score, without its sign."""
 
 
 def fits(scorer: PairScorer) -> bool:
@@ -81,22 +84,27 @@ def fits(scorer: PairScorer) -> bool:
 
 # what overflows here makes `screen_users` leave the users to another path
 @np.errstate(over="ignore", invalid="ignore")
-def screen_items(scorer: PairScorer, candidates: I32) -> ScreenedLayer:
-    """Code the candidates.
-
-    Args:
-        scorer: one that `fits`.
-        candidates: i32[c], item indices; at least one.
-    """
+def layer_of(scorer: PairScorer, candidates: I32) -> ScreenedLayer:
+    """How to code a scorer that `fits`, by all candidates, i32[c], at least one."""
     head = head_of(scorer)
-    units = _units(scorer, head, candidates)
-    ordered = popular_first(scorer, candidates)
-    blocks, h = -(-len(candidates) // BLOCK), len(head.first_bias)
+    h = len(head.user_weight)
+    lowest, highest = reach_of(scorer.item, candidates, head.item_weight, head.item_start)
+    units = _units(scorer, head, lowest, highest)
+    weights = np.zeros((-(-h // CODES_IN_A_WORD), CODES_IN_A_WORD), np.int8)
+    weights.reshape(-1)[:h] = units.whole
+    fixed = abs(scorer.scale * float(head.tail[h])) + abs(scorer.offset)
+    largest = float(np.abs(units.weight) @ np.maximum(np.abs(lowest), np.abs(highest))) + fixed
+    return ScreenedLayer(units, read_only(weights.view(np.int32)[:, 0]), largest)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def screen_items(scorer: PairScorer, layer: ScreenedLayer, order: Order, first: int, last: int) -> ScreenedItems:
+    """Code the candidates of some blocks of the order, `first` to below `last`."""
+    head, units, blocks = head_of(scorer), layer.units, last - first
+    h, items = len(head.user_weight), order.items[first:last]
     codes, words = empty_words(blocks, h, BLOCK, 0)
-    items = np.full((blocks, BLOCK), -1, np.int32)
-    items.reshape(-1)[: len(candidates)] = ordered
     errors, magnitudes, sums = np.zeros((3, blocks * BLOCK))
-    _code_items(read_only(scorer.item), read_only(items), head.item_weight, units, codes, errors, magnitudes, sums)
+    _code_items(read_only(scorer.item), items, head, units, codes, errors, magnitudes, sums)
     rounding = _roundings(h)
     bias, offset = scorer.scale * float(head.tail[h]), scorer.offset
     largest_sum = units.grain * _LARGEST_CODE * float(np.abs(units.whole).sum())
@@ -107,24 +115,21 @@ def screen_items(scorer: PairScorer, candidates: I32) -> ScreenedLayer:
     # rounded to float32 it must not become smaller
     constant = (highest + np.abs(highest) * 2.0**-23).astype(np.float32).reshape(blocks, BLOCK)
     constant[items < 0] = _NEVER
-    weights = np.zeros((words.shape[1], 4), np.int8)
-    weights.reshape(-1)[:h] = units.whole
     nothing = np.zeros(blocks)
-    screened = ScreenedItems(
+    return ScreenedItems(
+        first=first,
         codes=ItemCodes(
             read_only(words),
             read_only(np.full((blocks, BLOCK), units.grain, np.float32)),
             read_only(constant),
-            read_only(weights.view(np.int32)[:, 0]),
+            layer.weights,
         ),
-        items=read_only(items),
         norm=nothing,
         error=nothing,
         bias=nothing,
         highest=np.full(blocks, np.inf),
         rounding=rounding,
     )
-    return ScreenedLayer(screened, units, float(magnitudes.max()))
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -134,14 +139,14 @@ def screen_users(scorer: PairScorer, users: I32, layer: ScreenedLayer) -> tuple[
     Args:
         scorer: the one of the items.
         users: i32[m], user indices.
-        layer: all candidates.
+        layer: how.
 
     Returns:
         The coded users in groups, in their order; bool[m], whose scores are far from any overflow: the others are not
         coded; and the halves of all, f32[m, h].
     """
     head = head_of(scorer)
-    halves = halves_of(scorer.user, users, head.user_weight, head.first_bias)
+    halves = halves_of(scorer.user, users, head.user_weight, head.user_start)
     errors, magnitudes = np.zeros((2, len(users)))
     _measure_users(halves, layer.units, errors, magnitudes)
     sound = np.isfinite(magnitudes) & (magnitudes + layer.largest_item < LARGEST)
@@ -149,10 +154,10 @@ def screen_users(scorer: PairScorer, users: I32, layer: ScreenedLayer) -> tuple[
     groups = -(-len(rows) // GROUP)
     at = np.full((groups, GROUP), -1, np.int64)
     at.reshape(-1)[: len(rows)] = rows
-    codes, words = empty_words(groups, len(head.first_bias), GROUP, 0)
+    codes, words = empty_words(groups, len(head.user_weight), GROUP, 0)
     _code_users(halves, at, layer.units, codes)
     shift = np.zeros((groups, GROUP))
-    shift.reshape(-1)[: len(rows)] = errors[rows] + layer.items.rounding * magnitudes[rows]
+    shift.reshape(-1)[: len(rows)] = errors[rows] + _roundings(len(head.user_weight)) * magnitudes[rows]
     return users_of_layers(words, at, shift), sound, halves
 
 
@@ -170,13 +175,12 @@ def _roundings(h: int) -> float:
     return (h + _ROUNDINGS) * 2.0**-24 * 1.01
 
 
-def _units(scorer: PairScorer, head: Head, candidates: I32) -> Units:
-    h = len(head.first_bias)
+def _units(scorer: PairScorer, head: Head, lowest: F64, highest: F64) -> Units:
+    h = len(head.user_weight)
     weight = scorer.scale * head.tail[:h].astype(np.float64)
-    lowest, highest = reach_of(scorer.item, candidates, head.item_weight)
     low, high = -highest, -lowest
     sample = np.linspace(0, scorer.n_users - 1, min(_SAMPLE, scorer.n_users)).astype(np.int32)
-    halves = halves_of(scorer.user, sample, head.user_weight, head.first_bias)
+    halves = halves_of(scorer.user, sample, head.user_weight, head.user_start)
     high = np.maximum(high, halves.max(axis=0, initial=-np.inf).astype(np.float64))
     with np.errstate(over="ignore", invalid="ignore"):
         weighed = np.abs(weight) * (high - low)
@@ -194,12 +198,12 @@ def _code(value: float, low: float, step: float) -> float:
     return float(min(max(np.rint((value - low) / step), 0.0), 255.0))
 
 
-@jit
+@jit_with_arrays
 def _code_items(
-    columns: F32, items: I32, weight: F32, units: Units, codes: Bytes, errors: F64, magnitudes: F64, sums: F64
+    columns: F32, items: I32, head: Head, units: Units, codes: Bytes, errors: F64, magnitudes: F64, sums: F64
 ) -> None:
     """Code the items' v, and measure what that changes, sum |w c|, and sum w c."""
-    size = items.shape[1]
+    size, weight = items.shape[1], head.item_weight
     lanes = np.zeros((columns.shape[1], size), np.float32)
     outputs = np.empty((len(weight), size), np.float32)
     for block in range(len(items)):
@@ -207,7 +211,7 @@ def _code_items(
         while present < size and items[block, present] >= 0:
             present += 1
         gather(columns, items[block, :present], lanes)
-        project(weight, columns[0, :0], lanes, outputs)
+        project(weight, head.item_start, lanes, outputs)
         for j in range(len(weight)):
             w, low, step = units.weight[j], units.low[j], units.step[j]
             for t in range(present):

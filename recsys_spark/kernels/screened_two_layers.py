@@ -23,12 +23,13 @@ from typing import NamedTuple
 import numpy as np
 
 from recsys_spark.kernels.arrays import F32, F64, I32, Flags, read_only
-from recsys_spark.kernels.coding import empty_words
+from recsys_spark.kernels.coding import CODES_IN_A_WORD, empty_words
 from recsys_spark.kernels.halves import halves_of, reach_of
 from recsys_spark.kernels.head import Head, head_of
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.kernels.screen import ScreenedItems, ScreenedUsers, users_of_layers
-from recsys_spark.kernels.screened_layers import LARGEST, popular_first
+from recsys_spark.kernels.screen import NO_SECOND_LAYER, ScreenedItems, ScreenedUsers, users_of_layers
+from recsys_spark.kernels.screened_layers import LARGEST
+from recsys_spark.kernels.search import Order
 from recsys_spark.kernels.tile import BLOCK, GROUP, OUTPUTS, ItemCodes, SecondLayer
 
 _ROUNDINGS = 48
@@ -83,13 +84,17 @@ class Coding(NamedTuple):
 
 
 class ScreenedTwoLayers(NamedTuple):
-    """The candidates of a scorer with two hidden layers, and how to code users beside them."""
+    """How the two sides of a scorer with two hidden layers are coded."""
 
-    items: ScreenedItems
     coding: Coding
     second: SecondLayer
+    """Without what belongs to items and users."""
+
+    whole: F64
+    """f64[h1, h2], W8."""
+
     largest_item: float
-    """The largest of what the items' halves can add to a score, without its sign."""
+    """No item's half can add more than this to a score, without its sign."""
 
 
 def fits(scorer: PairScorer) -> bool:
@@ -99,55 +104,76 @@ def fits(scorer: PairScorer) -> bool:
 
 # what overflows here makes `screen_users` leave the users to another path
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def screen_items(scorer: PairScorer, candidates: I32) -> ScreenedTwoLayers:
-    """Code the candidates.
-
-    Args:
-        scorer: one that `fits`.
-        candidates: i32[c], item indices; at least one.
-    """
+def layers_of(scorer: PairScorer, candidates: I32) -> ScreenedTwoLayers:
+    """How to code a scorer that `fits`, by all candidates, i32[c], at least one."""
     head = head_of(scorer)
-    coding, whole, grain = _coding(scorer, head, candidates)
+    lowest, highest = reach_of(scorer.item, candidates, head.item_weight, head.item_start)
+    coding, whole, grain = _coding(scorer, head, candidates, lowest, highest)
     h1, h2 = coding.weight.shape
-    blocks, outputs = -(-len(candidates) // BLOCK), h2 + -h2 % OUTPUTS
-    items = np.full(blocks * BLOCK, -1, np.int32)
-    items[: len(candidates)] = popular_first(scorer, candidates)
+    outputs, n_words = h2 + -h2 % OUTPUTS, -(-h1 // CODES_IN_A_WORD)
+    second = SecondLayer(
+        weights=_packed_weights(whole, n_words, outputs),
+        grain=_padded(grain, outputs),
+        output=_padded(coding.output, outputs),
+        item_part=NO_SECOND_LAYER.item_part,
+        user_part=NO_SECOND_LAYER.user_part,
+    )
+    layers = ScreenedTwoLayers(coding, second, whole, 0.0)
+    farthest = np.maximum(np.abs(lowest), np.abs(highest))[None]
+    # no part of an item is larger than the sum of the largest of what it is made of
+    moved = coding.step @ np.abs(coding.weight)
+    distance = h1 * _LARGEST_CODE**2 / (2 * coding.tangent) * np.linalg.norm(coding.residual, axis=0)
+    parts = np.abs(_own_part(scorer, coding)) + farthest[0] @ np.abs(coding.weight) + moved + distance
+    largest = float(coding.magnitudes(farthest)[0] + parts @ np.abs(coding.output)) + _fixed_magnitude(scorer, layers)
+    return layers._replace(largest_item=largest)
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def screen_items(
+    scorer: PairScorer, layers: ScreenedTwoLayers, order: Order, first: int, last: int
+) -> tuple[ScreenedItems, SecondLayer]:
+    """Code the candidates of some blocks of the order, `first` to below `last`; with what belongs to these items."""
+    head, coding, blocks = head_of(scorer), layers.coding, last - first
+    h1, h2 = coding.weight.shape
+    in_order = order.items[first:last].reshape(-1)
+    items = in_order[in_order >= 0]
     codes, words = empty_words(blocks, h1, BLOCK, 0)
+    outputs = layers.second.output.size
     item_part, constant = np.zeros((blocks, outputs, BLOCK), np.float32), np.full(blocks * BLOCK, _NEVER)
-    own = coding.low @ coding.weight + scorer.layers[1].bias + coding.middle @ coding.residual
-    own += np.sign(coding.output) * (coding.tangent / 2) * np.linalg.norm(coding.residual, axis=0)
-    largest_sum = float(grain.astype(np.float64) @ (np.abs(coding.output) * np.abs(whole).sum(axis=0))) * _LARGEST_CODE
+    own, fixed = _own_part(scorer, coding), _fixed_magnitude(scorer, layers)
     bias = scorer.scale * float(scorer.layers[2].bias[0])
-    fixed = largest_sum + abs(bias) + abs(scorer.offset) + float(np.abs(coding.output) @ np.abs(scorer.layers[1].bias))
-    largest_item = 0.0
-    for first in range(0, len(candidates), _ROWS_AT_ONCE - _ROWS_AT_ONCE % BLOCK):
-        rows = items[first : min(first + _ROWS_AT_ONCE - _ROWS_AT_ONCE % BLOCK, len(candidates))]
-        halves = halves_of(scorer.item, rows, head.item_weight, head.first_bias[:0]).astype(np.float64)
+    for start in range(0, len(items), _ROWS_AT_ONCE):
+        rows = items[start : start + _ROWS_AT_ONCE]
+        halves = halves_of(scorer.item, rows, head.item_weight, head.item_start).astype(np.float64)
         found = coding.codes(-halves)
         parts = own + halves @ coding.weight + coding.parts(-halves, found)
         magnitudes = coding.magnitudes(halves) + np.abs(parts) @ np.abs(coding.output) + fixed
         bound = bias + scorer.offset + coding.rounding * magnitudes + _UNDERFLOW * (1 + abs(scorer.scale))
-        at = np.arange(first, first + len(rows))
+        at = np.arange(start, start + len(rows))
         block, place = at // BLOCK, at % BLOCK
         for j in range(h1):
-            codes[block, j // 4, place, j % 4] = found[:, j]
+            codes[block, j // CODES_IN_A_WORD, place, j % CODES_IN_A_WORD] = found[:, j]
         for o in range(h2):
             item_part[block, o, place] = parts[:, o]
         # rounded to float32 it must not become smaller
         constant[at] = bound + np.abs(bound) * 2.0**-23
-        largest_item = float(np.maximum(largest_item, magnitudes.max()))
-    return ScreenedTwoLayers(
-        items=_screened(words, constant.reshape(blocks, BLOCK), items.reshape(blocks, BLOCK)),
-        coding=coding,
-        second=SecondLayer(
-            weights=_packed_weights(whole, words.shape[1], outputs),
-            grain=_padded(grain, outputs),
-            output=_padded(coding.output, outputs),
-            item_part=read_only(item_part),
-            user_part=np.empty((0, 0, 0), np.float32),
-        ),
-        largest_item=largest_item,
-    )
+    second = layers.second._replace(item_part=read_only(item_part))
+    return _screened(first, words, constant.reshape(blocks, BLOCK)), second
+
+
+def _own_part(scorer: PairScorer, coding: Coding) -> F64:
+    """What stands in every z, f64[h2]."""
+    own = coding.low @ coding.weight + scorer.layers[1].bias + coding.middle @ coding.residual
+    own += np.sign(coding.output) * (coding.tangent / 2) * np.linalg.norm(coding.residual, axis=0)
+    return np.asarray(own, np.float64)
+
+
+def _fixed_magnitude(scorer: PairScorer, layers: ScreenedTwoLayers) -> float:
+    """What every pair adds to the sum of all magnitudes."""
+    output, grain = np.abs(layers.coding.output), layers.second.grain[: len(layers.coding.output)].astype(np.float64)
+    largest_sum = float(grain @ (output * np.abs(layers.whole).sum(axis=0))) * _LARGEST_CODE
+    fixed = abs(scorer.scale * float(scorer.layers[2].bias[0])) + abs(scorer.offset)
+    return largest_sum + fixed + float(output @ np.abs(scorer.layers[1].bias))
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -157,14 +183,14 @@ def screen_users(scorer: PairScorer, users: I32, layers: ScreenedTwoLayers) -> t
     Args:
         scorer: the one of the items.
         users: i32[m], user indices.
-        layers: all candidates.
+        layers: how.
 
     Returns:
         The coded users in groups, in their order; and bool[m], whose scores are far from any overflow. The others are
         not coded.
     """
     head, coding = head_of(scorer), layers.coding
-    halves = halves_of(scorer.user, users, head.user_weight, head.first_bias).astype(np.float64)
+    halves = halves_of(scorer.user, users, head.user_weight, head.user_start).astype(np.float64)
     # the items' values are not below L, so that nothing below it counts
     above = np.maximum(halves, coding.low)
     found = coding.codes(above)
@@ -178,7 +204,7 @@ def screen_users(scorer: PairScorer, users: I32, layers: ScreenedTwoLayers) -> t
     group, place = np.divmod(np.arange(len(rows)), GROUP)
     codes, words = empty_words(groups, halves.shape[1], GROUP, 0)
     for j in range(halves.shape[1]):
-        codes[group, j // 4, place, j % 4] = found[rows, j]
+        codes[group, j // CODES_IN_A_WORD, place, j % CODES_IN_A_WORD] = found[rows, j]
     user_part = np.zeros((groups, GROUP, outputs), np.float32)
     user_part[group, place, : parts.shape[1]] = parts[rows]
     shift = np.zeros((groups, GROUP))
@@ -187,13 +213,12 @@ def screen_users(scorer: PairScorer, users: I32, layers: ScreenedTwoLayers) -> t
     return users_of_layers(words, at, shift, second), sound
 
 
-def _coding(scorer: PairScorer, head: Head, candidates: I32) -> tuple[Coding, F64, F32]:
+def _coding(scorer: PairScorer, head: Head, candidates: I32, lowest: F64, highest: F64) -> tuple[Coding, F64, F32]:
     """How to code; with it W8 f64[h1, h2] and g f32[h2]."""
     weight = scorer.layers[1].weight.astype(np.float64)
     h1, h2 = weight.shape
-    lowest, highest = reach_of(scorer.item, candidates, head.item_weight)
     users = np.linspace(0, scorer.n_users - 1, min(_SAMPLE, scorer.n_users)).astype(np.int32)
-    a = halves_of(scorer.user, users, head.user_weight, head.first_bias).astype(np.float64)
+    a = halves_of(scorer.user, users, head.user_weight, head.user_start).astype(np.float64)
     low, high = -highest, np.maximum(-lowest, a.max(axis=0))
     step = (high - low) / _LARGEST_CODE
     step[~(step > 0)] = 1.0
@@ -206,7 +231,7 @@ def _coding(scorer: PairScorer, head: Head, candidates: I32) -> tuple[Coding, F6
     output = scorer.scale * scorer.layers[2].weight[:, 0].astype(np.float64)
     coding = Coding(low, step, np.zeros(h1), weight, residual, output, 1.0, rounding)
     some = candidates[np.linspace(0, len(candidates) - 1, min(_SAMPLE, len(candidates))).astype(np.int64)]
-    v = -halves_of(scorer.item, some, head.item_weight, head.first_bias[:0]).astype(np.float64)
+    v = -halves_of(scorer.item, some, head.item_weight, head.item_start).astype(np.float64)
     by_user, by_item = coding.codes(np.maximum(a, low)), coding.codes(v)
     n = min(len(by_user), len(by_item))
     middle = np.maximum(by_user[:n], by_item[:n]).mean(axis=0)
@@ -214,13 +239,12 @@ def _coding(scorer: PairScorer, head: Head, candidates: I32) -> tuple[Coding, F6
     return coding._replace(middle=middle, tangent=max(far, 1.0) ** 0.5), whole, grain
 
 
-def _screened(words: I32, constant: F32, items: I32) -> ScreenedItems:
-    nothing, blocks = np.zeros(len(items)), len(items)
+def _screened(first: int, words: I32, constant: F32) -> ScreenedItems:
+    nothing, blocks = np.zeros(len(words)), len(words)
+    ones = np.ones((blocks, BLOCK), np.float32)
     return ScreenedItems(
-        codes=ItemCodes(
-            read_only(words), np.ones((blocks, BLOCK), np.float32), read_only(constant), np.empty(0, np.int32)
-        ),
-        items=read_only(items),
+        first=first,
+        codes=ItemCodes(read_only(words), read_only(ones), read_only(constant), np.empty(0, np.int32)),
         norm=nothing,
         error=nothing,
         bias=nothing,
@@ -231,9 +255,9 @@ def _screened(words: I32, constant: F32, items: I32) -> ScreenedItems:
 
 def _packed_weights(whole: F64, n_words: int, outputs: int) -> I32:
     """W8 as i32[n_words, outputs]."""
-    packed = np.zeros((n_words, outputs, 4), np.int8)
+    packed = np.zeros((n_words, outputs, CODES_IN_A_WORD), np.int8)
     for j in range(len(whole)):
-        packed[j // 4, : whole.shape[1], j % 4] = whole[j]
+        packed[j // CODES_IN_A_WORD, : whole.shape[1], j % CODES_IN_A_WORD] = whole[j]
     return read_only(packed.view(np.int32)[..., 0])
 
 

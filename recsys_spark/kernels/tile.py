@@ -12,8 +12,9 @@ and for a second relu layer with outputs o, codes and weights likewise,
     z[o]  = (sum_j max(user[j, p], item[j, t]) . weight[j, o]) * grain[o] + item_part[o, t] + user_part[p, o]
     bound = item_constant[t] + sum_o output[o] * max(z[o], 0)
 
-A bit of a user's mask is set where bound >= threshold[p]. Sums stay in registers from the first word to the mask; that
-is what numba's own loops cannot do. Only for CPUs with `cpu.byte_lanes()`.
+A bit of a user's mask is set where bound >= threshold[p]; where one is, the bounds are stored too. Sums stay in
+registers from the first word to the mask; that is what numba's own loops cannot do. Only for CPUs with
+`cpu.byte_lanes()`.
 """
 
 from __future__ import annotations
@@ -91,8 +92,10 @@ class SecondLayer(NamedTuple):
 
 
 def _intrinsic(*, relu: bool) -> Any:
-    def emit(typing_context: Any, users: Any, items: Any, thresholds: Any, masks: Any, group: Any, block: Any) -> Any:
-        signature = types.int64(users, items, thresholds, masks, types.int64, types.int64)
+    def emit(
+        typing_context: Any, users: Any, items: Any, thresholds: Any, masks: Any, bounds: Any, group: Any, block: Any
+    ) -> Any:
+        signature = types.int64(users, items, thresholds, masks, bounds, types.int64, types.int64)
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return _emit(context, builder, signature.args, arguments, relu=relu)
@@ -111,9 +114,9 @@ def _emit(context: Any, b: Any, kinds: Any, arguments: Any, *, relu: bool) -> An
 
     user, user_scale, start = parts(0)
     item, item_scale, constant, weight = parts(1)
-    threshold, masks = (v.start_of(context, b, kinds[n], arguments[n]) for n in (2, 3))
+    threshold, masks, bounds = (v.start_of(context, b, kinds[n], arguments[n]) for n in (2, 3, 4))
     n_words = b.extract_value(v.shape_of(context, b, kinds[0].types[0], b.extract_value(arguments[0], 0)), 1)
-    first_user, first_item = b.mul(arguments[4], v.index(GROUP)), b.mul(arguments[5], v.index(BLOCK))
+    first_user, first_item = b.mul(arguments[5], v.index(GROUP)), b.mul(arguments[6], v.index(BLOCK))
     user, item = b.gep(user, [b.mul(first_user, n_words)]), b.gep(item, [b.mul(first_item, n_words)])
     ints, floats = ir.VectorType(v.I32, LANES), ir.VectorType(v.F32, LANES)
 
@@ -139,21 +142,25 @@ def _emit(context: Any, b: Any, kinds: Any, arguments: Any, *, relu: bool) -> An
     scales, constants = ([of_items(array, q) for q in range(VECTORS)] for array in (item_scale, constant))
     every = v.index(0)
     for p in range(GROUP):
-        scale, least, mask = of_user(user_scale, p), of_user(threshold, p), v.index(0)
+        scale, least, mask, found = of_user(user_scale, p), of_user(threshold, p), v.index(0), []
         for q in range(VECTORS):
             scaled = b.fmul(b.sitofp(sums[p * VECTORS + q], floats), scales[q])
-            bound = v.fused(b, scaled, scale, constants[q])
-            bits = b.bitcast(b.fcmp_ordered(">=", bound, least), ir.IntType(LANES))
+            found.append(v.fused(b, scaled, scale, constants[q]))
+            bits = b.bitcast(b.fcmp_ordered(">=", found[q], least), ir.IntType(LANES))
             mask = b.or_(mask, b.shl(b.zext(bits, v.I64), v.index(LANES * q)))
         b.store(mask, b.gep(masks, [v.index(p)]))
+        with b.if_then(b.icmp_unsigned("!=", mask, v.index(0))):
+            for q in range(VECTORS):
+                v.store(b, found[q], bounds, v.index(p * BLOCK + LANES * q))
         every = b.or_(every, mask)
     return every
 
 
-Tile = Callable[[UserCodes, ItemCodes, F32, I64, int, int], int]
+Tile = Callable[[UserCodes, ItemCodes, F32, I64, F32, int, int], int]
 
 dot_tile = cast(Tile, _intrinsic(relu=False))
-"""(users, items, thresholds f32[groups, GROUP], masks i64[GROUP] to fill, group, block) -> 0 if no mask has a bit."""
+"""(users, items, thresholds f32[groups, GROUP], masks i64[GROUP] to fill, bounds f32[GROUP, BLOCK] to fill, group,
+block) -> 0 if no mask has a bit. A row of bounds is filled where the user's mask has a bit."""
 
 relu_tile = cast(Tile, _intrinsic(relu=True))
 """The same for relu layers."""

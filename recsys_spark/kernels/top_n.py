@@ -12,6 +12,7 @@ index ascending. Which path makes the lists depends on the model and the CPU and
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from recsys_spark.errors import DataError
 from recsys_spark.kernels import screened_dots, screened_layers, screened_two_layers
-from recsys_spark.kernels.arrays import I32, I64, indices
+from recsys_spark.kernels.arrays import I32, I64, Flags, indices, read_only
 from recsys_spark.kernels.cpu import byte_lanes
 from recsys_spark.kernels.head import head_of
 from recsys_spark.kernels.lanes import LANES
@@ -28,7 +29,9 @@ from recsys_spark.kernels.plain import USERS_PER_TILE, PackedItems, pack, plain_
 from recsys_spark.kernels.relu_rows import padded_units
 from recsys_spark.kernels.score32 import side_of
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.kernels.screen import Exact, ScreenedItems, screened_lists
+from recsys_spark.kernels.screen import ScreenedItems, screened_lists
+from recsys_spark.kernels.search import Exact, Order, order_of
+from recsys_spark.kernels.tile import BLOCK, SecondLayer
 
 __all__ = ["Kernel", "PreparedItems", "TopN", "prepare", "top_n"]
 
@@ -41,6 +44,12 @@ _MOST_COLUMNS = 60_000
 """Of dot products of 8-bit codes whose sum fits 32 bits."""
 
 
+_CODED_AT_ONCE = 1 << 27
+"""Bytes of coded candidates that are kept from one call to the next. More are coded in parts, for each call anew."""
+
+_MOST_VARIANTS = 63
+
+
 def top_n(scorer: PairScorer, users: I32, *, candidates: I32, seen_offsets: I64, seen_items: I32, n: int) -> TopN:
     """Prepare the candidates and make the lists of some users; see `prepare` and `PreparedItems.top_n`."""
     return prepare(scorer, candidates).top_n(users, seen_offsets=seen_offsets, seen_items=seen_items, n=n)
@@ -50,6 +59,7 @@ def prepare(
     scorer: PairScorer,
     candidates: I32,
     *,
+    variants: Sequence[Flags] = (),
     kernel: Kernel = "auto",
     items_per_block: int = LANES,
     users_per_tile: int = USERS_PER_TILE,
@@ -59,12 +69,13 @@ def prepare(
     Args:
         scorer: what to compute.
         candidates: i32[c], indices of the items that may be recommended, strictly ascending; may be empty.
+        variants: bool[n_items] for each list of a user: which items may enter it; none: one list, of all candidates.
         kernel: auto: `screen` where it is possible and pays; `screen` is `plain` where it is not possible.
         items_per_block: of the plain kernel; changes the speed, never a row.
         users_per_tile: likewise.
 
     Raises:
-        DataError: an index out of range, or not in strictly ascending order.
+        DataError: an index out of range, or not in strictly ascending order; or too many variants.
     """
     candidates = indices(candidates, below=scorer.n_items, subject="candidates")
     descents = np.flatnonzero(candidates[1:] <= candidates[:-1])
@@ -74,9 +85,15 @@ def prepare(
             expected="item indices in strictly ascending order",
             found=f"{candidates[descents[0] + 1]} after {candidates[descents[0]]}",
         )
+    if len(variants) > _MOST_VARIANTS:
+        raise DataError("variants", expected=f"at most {_MOST_VARIANTS}", found=str(len(variants)))
+    members = np.zeros(scorer.n_items, np.int64) if variants else np.ones(scorer.n_items, np.int64)
+    for number, may_enter in enumerate(variants):
+        members |= may_enter.astype(np.int64) << number
+    # what may enter no list is no candidate, but must be finite as the others are; so it stays for `plain`
     least = {"auto": _FEW_CANDIDATES, "screen": 1}
     screens = kernel in least and len(candidates) >= least[kernel] and _can_screen(scorer)
-    return PreparedItems(scorer, candidates, screens, items_per_block, users_per_tile)
+    return PreparedItems(scorer, candidates, members, max(len(variants), 1), screens, items_per_block, users_per_tile)
 
 
 def _can_screen(scorer: PairScorer) -> bool:
@@ -95,11 +112,18 @@ class PreparedItems:
 
     scorer: PairScorer
     candidates: I32
+    members: I64
+    n_variants: int
     screens: bool
     items_per_block: int
     users_per_tile: int
 
-    def top_n(self, users: I32, *, seen_offsets: I64, seen_items: I32, n: int) -> TopN:
+    @property
+    def users_at_once(self) -> int:
+        """Users that one call should have, so that what is made for each call does not weigh much."""
+        return 1024 if self.screens is False or len(self._parts) == 1 else 8192
+
+    def top_n(self, users: I32, *, seen_offsets: I64, seen_items: I32, n: int, min_score: float = -np.inf) -> TopN:
         """The best n unseen candidates of each user.
 
         Args:
@@ -108,9 +132,10 @@ class PreparedItems:
             seen_items: i32[...], for each user ascending item indices. Duplicates and items that are no candidates, or
                 unknown to the scorer, do no harm.
             n: entries wanted, at least 1; may exceed the candidates.
+            min_score: scores below this (`score32`, unclipped) enter no list.
 
         Returns:
-            One list for each user, in the order of `users`.
+            The lists of each user, one for each variant, in the order of `users`.
 
         Raises:
             DataError: an index out of range, seen lists that do not fit the users or are not ascending, n below 1.
@@ -119,58 +144,90 @@ class PreparedItems:
             raise DataError("top_n: n", expected="at least 1", found=str(n))
         users = indices(users, below=self.scorer.n_users, subject="users")
         seen = checked_seen(seen_offsets, seen_items, n_users=len(users))
-        lists = TopN.empty(len(users), n)
-        rest = self._screened(users, seen, lists) if self.screens else np.arange(len(users))
-        if len(rest) == len(users):
-            plain_lists(self.scorer, users, self._packed, seen, lists, users_per_tile=self.users_per_tile)
-        elif len(rest):
-            own = TopN.empty(len(rest), n)
+        floor = _float32_not_below(min_score)
+        lists = TopN.empty(len(users), n, self.n_variants)
+        rest = self._screened(users, seen, floor, lists) if self.screens else np.arange(len(users))
+        if len(rest):
+            own = TopN.empty(len(rest), n, self.n_variants)
             own_seen = Seen(seen.next[rest], seen.stop[rest], seen.items)
-            plain_lists(self.scorer, users[rest], self._packed, own_seen, own, users_per_tile=self.users_per_tile)
-            for all_lists, some in zip(lists, own, strict=True):
-                all_lists[rest] = some
+            some = read_only(users[rest])
+            plain_lists(self.scorer, some, self._packed, own_seen, floor, own, users_per_tile=self.users_per_tile)
+            lists.put(rest, own)
         return lists
 
-    def _screened(self, users: I32, seen: Seen, lists: TopN) -> I64:
+    def _screened(self, users: I32, seen: Seen, floor: np.float32, lists: TopN) -> I64:
         """Fill lists by screening; gives the users that are left, since something might overflow in their scores."""
         scorer, head = self.scorer, head_of(self.scorer)
         halves = item_weight = np.empty((0, 0), np.float32)
+        start = np.empty((1, 0), np.float32)
         if scorer.is_dot:
-            items = self._coded_dots
-            coded, sound = screened_dots.screen_users(scorer, users, items)
+            coded, sound = screened_dots.screen_users(scorer, users, self._whole[0])
         elif screened_two_layers.fits(scorer):
-            items = self._coded_two_layers.items
-            coded, sound = screened_two_layers.screen_users(scorer, users, self._coded_two_layers)
+            coded, sound = screened_two_layers.screen_users(scorer, users, self._two_layers)
         else:
-            items = self._coded_layer.items
-            coded, sound, halves = screened_layers.screen_users(scorer, users, self._coded_layer)
+            coded, sound, halves = screened_layers.screen_users(scorer, users, self._layer)
             item_weight = head.item_weight.T
+            start = head.item_start[None] if scorer.transposed else np.zeros((1, len(head.user_weight)), np.float32)
         exact = Exact(
             side_of(scorer.user, scorer.user_bias),
             side_of(scorer.item, scorer.item_bias),
             head,
             padded_units(halves),
             padded_units(item_weight),
+            padded_units(start)[0],
         )
-        screened_lists(exact, users, coded, items, seen, lists)
+        for part in self._parts:
+            items, second = self._whole if len(self._parts) == 1 else self._coded(part)
+            if second is not None:
+                coded = coded._replace(second=second._replace(user_part=coded.second.user_part))
+            screened_lists(exact, users, coded, items, self._order, seen, floor, lists)
         lists.screened[sound] = True
         rest: I64 = np.flatnonzero(~sound)
         return rest
+
+    @property
+    def _parts(self) -> list[tuple[int, int]]:
+        """Blocks from .. to below, for each part of the candidates that is coded at once."""
+        blocks = len(self._order.items)
+        if self.scorer.is_dot:
+            return [(0, blocks)]
+        outputs = len(self.scorer.layers[1].bias)
+        per_block = BLOCK * (len(self.scorer.layers[0].bias) + 4 * outputs)
+        size = max(1, _CODED_AT_ONCE // per_block)
+        return [(first, min(first + size, blocks)) for first in range(0, blocks, size)]
+
+    def _coded(self, part: tuple[int, int]) -> tuple[ScreenedItems, SecondLayer | None]:
+        if self.scorer.is_dot:
+            return screened_dots.screen_items(self.scorer, self._order), None
+        if screened_two_layers.fits(self.scorer):
+            return screened_two_layers.screen_items(self.scorer, self._two_layers, self._order, *part)
+        return screened_layers.screen_items(self.scorer, self._layer, self._order, *part), None
 
     # what only some scorers and users need is made when one of them comes
 
     @functools.cached_property
     def _packed(self) -> PackedItems:
-        return pack(self.scorer, self.candidates, items_per_block=self.items_per_block)
+        return pack(self.scorer, self.candidates, self.members, items_per_block=self.items_per_block)
 
     @functools.cached_property
-    def _coded_dots(self) -> ScreenedItems:
-        return screened_dots.screen_items(self.scorer, self.candidates)
+    def _order(self) -> Order:
+        first = screened_dots.liked_first if self.scorer.is_dot else screened_layers.popular_first
+        return order_of(first(self.scorer, self.candidates), self.members)
 
     @functools.cached_property
-    def _coded_layer(self) -> screened_layers.ScreenedLayer:
-        return screened_layers.screen_items(self.scorer, self.candidates)
+    def _whole(self) -> tuple[ScreenedItems, SecondLayer | None]:
+        return self._coded(self._parts[0])
 
     @functools.cached_property
-    def _coded_two_layers(self) -> screened_two_layers.ScreenedTwoLayers:
-        return screened_two_layers.screen_items(self.scorer, self.candidates)
+    def _layer(self) -> screened_layers.ScreenedLayer:
+        return screened_layers.layer_of(self.scorer, self.candidates)
+
+    @functools.cached_property
+    def _two_layers(self) -> screened_two_layers.ScreenedTwoLayers:
+        return screened_two_layers.layers_of(self.scorer, self.candidates)
+
+
+def _float32_not_below(value: float) -> np.float32:
+    """The lowest float32 number that is not below a number."""
+    nearest = np.float32(value)
+    return nearest if float(nearest) >= value else np.nextafter(nearest, np.float32(np.inf))

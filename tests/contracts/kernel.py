@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys_spark.errors import DataError
-from recsys_spark.kernels.arrays import F32, I32, I64
+from recsys_spark.kernels.arrays import F32, I32, I64, Flags
 from recsys_spark.kernels.score32 import score_pairs
 from recsys_spark.kernels.scorer import ACTIVATIONS, DenseLayer, PairScorer
-from recsys_spark.kernels.top_n import TopN
+from recsys_spark.kernels.top_n import PreparedItems, TopN
 
 CONTRACT = settings(
     max_examples=60,
@@ -34,6 +34,8 @@ class Question:
     users: I32
     seen: Sequence[Sequence[int]]
     n: int
+    variants: Sequence[Flags] = ()
+    min_score: float = -np.inf
 
     @property
     def seen_offsets(self) -> I64:
@@ -42,6 +44,17 @@ class Question:
     @property
     def seen_items(self) -> I32:
         return np.array([item for items in self.seen for item in items], np.int32)
+
+
+def ask(prepared: PreparedItems, question: Question) -> TopN:
+    """The lists that a prepared item side makes."""
+    return prepared.top_n(
+        question.users,
+        seen_offsets=question.seen_offsets,
+        seen_items=question.seen_items,
+        n=question.n,
+        min_score=question.min_score,
+    )
 
 
 def random_scorer(seed: int, shape: str, n_users: int, n_items: int, width: int) -> PairScorer:
@@ -91,25 +104,50 @@ def questions(draw: st.DrawFn) -> Question:
         list(range(n_items)) if draw(st.integers(0, 5)) == 0 else sorted(draw(st.lists(unknown_too, max_size=12)))
         for _ in users
     ]
-    return Question(
-        scorer, np.array(candidates, np.int32), np.array(users, np.int32), seen, draw(st.integers(1, n_items + 3))
+    if draw(st.booleans()):
+        scorer, users, seen = _transposed(scorer, users, seen)
+    variants = [
+        np.array(draw(st.lists(st.booleans(), min_size=scorer.n_items, max_size=scorer.n_items)))
+        for _ in range(draw(st.sampled_from([0, 0, 1, 2, 5])))
+    ]
+    question = Question(
+        scorer,
+        np.array([c for c in candidates if c < scorer.n_items], np.int32),
+        np.array(users, np.int32),
+        seen,
+        draw(st.integers(1, n_items + 3)),
+        variants,
     )
+    if len(users) and len(candidates) and draw(st.booleans()):
+        # a score of one of the pairs, so that it is met exactly
+        some = scorer.score(question.users[:1], np.array([draw(st.integers(0, scorer.n_items - 1))], np.int32))
+        question = replace(question, min_score=float(some[0]) if np.isfinite(some[0]) else 0.0)
+    return question
+
+
+def _transposed(
+    scorer: PairScorer, users: list[int], seen: list[list[int]]
+) -> tuple[PairScorer, list[int], list[list[int]]]:
+    """The same with users and items in each other's place."""
+    return scorer.transpose(), [user % scorer.n_items for user in users], seen
 
 
 def brute_force(question: Question) -> TopN:
-    """Score everything, drop what is seen, sort stably: the definition, user by user."""
-    m, n = len(question.users), question.n
-    lists = TopN.empty(m, n)
+    """Score everything, drop what may not enter a list, sort stably: the definition, user by user."""
+    m, n, variants = len(question.users), question.n, question.variants
+    may_enter = variants or [np.ones(question.scorer.n_items, np.bool_)]
+    lists = TopN.empty(m, n, len(may_enter))
     for row, (user, seen) in enumerate(zip(question.users, question.seen, strict=True)):
         candidates = question.candidates
         scores = score_pairs(question.scorer, np.full_like(candidates, user), candidates)
         lists.finite[row] = np.isfinite(scores).all()
-        if lists.finite[row]:
-            unseen = ~np.isin(candidates, seen)
-            best = np.argsort(-scores[unseen], kind="stable")[:n]
-            lists.counts[row] = len(best)
-            lists.items[row, : len(best)] = candidates[unseen][best]
-            lists.scores[row, : len(best)] = scores[unseen][best]
+        for v, members in enumerate(may_enter if lists.finite[row] else ()):
+            own = row * len(may_enter) + v
+            left = ~np.isin(candidates, seen) & members[candidates] & (scores >= question.min_score)
+            best = np.argsort(-scores[left], kind="stable")[:n]
+            lists.counts[own] = len(best)
+            lists.items[own, : len(best)] = candidates[left][best]
+            lists.scores[own, : len(best)] = scores[left][best]
     return lists
 
 
@@ -212,6 +250,20 @@ class KernelContract:
 
         assert lists.items.tolist() == [[1, 2, 0]]
         assert lists.scores.tolist() == [[8, 7, 6]]
+
+    def test_each_variant_is_a_list_of_its_own(self) -> None:
+        even = np.arange(6) % 2 == 0
+        variants = [np.ones(6, np.bool_), even, ~even, np.arange(6) > 3]
+        question = Question(CHECKERBOARD, ALL_SIX, np.array([0, 1], np.int32), [[0], [1]], 2, variants)
+
+        assert self.lists(question).items.tolist() == [[2, 4], [2, 4], [1, 3], [4, 5], [3, 5], [0, 2], [3, 5], [5, 4]]
+
+    def test_no_score_below_the_minimum_enters_a_list(self) -> None:
+        question = Question(CHECKERBOARD, ALL_SIX, np.array([0, 1], np.int32), [[], [1, 3, 5]], 9, min_score=1)
+
+        assert self.lists(question).items[:, :4].tolist() == [[0, 2, 4, -1], [-1, -1, -1, -1]]
+        assert self.lists(replace(question, min_score=-1)).counts.tolist() == [6, 3]
+        assert self.lists(replace(question, min_score=1.00000001)).counts.tolist() == [0, 0]
 
     def test_no_candidate_gives_empty_lists(self) -> None:
         lists = self.lists(Question(CHECKERBOARD, ALL_SIX[:0], np.array([0, 1], np.int32), [[], [1]], 2))

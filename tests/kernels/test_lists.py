@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_spark.errors import DataError
-from recsys_spark.kernels.arrays import read_only
-from recsys_spark.kernels.lists import Seen, TopN, checked_seen, insert, is_seen
+from recsys_spark.kernels.lists import TopN, checked_seen, insert
 
 SCORES = st.sampled_from([-3.0, 0.0, 0.5, 0.5000001, 7.0])
 SETTINGS = settings(max_examples=200, deadline=None, derandomize=True)
@@ -31,29 +30,26 @@ def test_the_best_stay_in_the_order_of_scores_then_items(scores: dict[int, float
     assert lists.scores[0, :count].tolist() == [np.float32(score) for _, score in expected]
 
 
-@SETTINGS
-@given(st.lists(st.lists(st.integers(0, 12), max_size=9), min_size=1, max_size=4))
-def test_exactly_the_seen_items_of_a_user_are_seen(items: list[list[int]]) -> None:
-    offsets = np.cumsum([0, *(len(own) for own in items)])
-    seen = checked_seen(offsets, np.array([i for own in items for i in sorted(own)], np.int32), n_users=len(items))
-
-    for row, own in enumerate(items):
-        assert {item for item in range(14) if is_seen(seen, row, item)} == set(own)
-
-
-def test_nothing_is_seen_of_an_empty_list() -> None:
-    seen = Seen(np.zeros(1, np.int64), read_only(np.zeros(1, np.int64)), read_only(np.empty(0, np.int32)))
-    assert not is_seen(seen, 0, 3)
-
-
 def test_offsets_beyond_the_items_are_refused() -> None:
     with pytest.raises(DataError, match="seen_offsets: expected offsets from 0 to 2"):
         checked_seen(np.array([0, 3]), np.array([1, 2], np.int32), n_users=1)
 
 
 def test_some_users_of_lists() -> None:
-    lists = TopN.empty(4, 2)
-    lists.counts[:] = [1, 2, 3, 4]
+    lists = TopN.empty(4, 2, variants=2)
+    lists.counts[:] = range(8)
 
-    assert lists.of(slice(1, 3)).counts.base is not None
-    assert lists.of(np.array([3, 0])).counts.tolist() == [4, 1]
+    some = lists.of(slice(1, 3))
+
+    assert some.counts.tolist() == [2, 3, 4, 5]
+    assert some.counts.base is lists.counts
+
+
+def test_lists_of_some_users_are_put_among_the_others() -> None:
+    lists, some = TopN.empty(4, 2, variants=2), TopN.empty(2, 2, variants=2)
+    some.counts[:], some.scored[:] = [1, 2, 1, 0], [7, 8]
+
+    lists.put(np.array([3, 0]), some)
+
+    assert lists.counts.tolist() == [1, 0, 0, 0, 0, 0, 1, 2]
+    assert lists.scored.tolist() == [8, 0, 0, 7]

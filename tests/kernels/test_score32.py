@@ -160,3 +160,18 @@ def test_a_cpu_without_fma_and_wide_vectors_gives_the_same_bits(tmp_path: Path) 
     digest, has_fma = done.stdout.split()
     assert has_fma == "False"
     assert digest == digest_of_some_scores()
+
+
+@pytest.mark.parametrize("shape", ["dot", "relu", "layers", "levels"])
+@pytest.mark.parametrize("seed", [4, 5])
+def test_a_transposed_scorer_has_the_same_bits(shape: str, seed: int) -> None:
+    scorer = random_scorer(seed, shape, 20, 30, 5)
+    random = np.random.default_rng(seed)
+    users, items = random.integers(0, 20, 300).astype(np.int32), random.integers(0, 30, 300).astype(np.int32)
+
+    other_way = scorer.transpose()
+
+    np.testing.assert_array_equal(
+        other_way.score(items, users).view(np.int32), scorer.score(users, items).view(np.int32)
+    )
+    assert other_way.transpose().transposed == scorer.transposed

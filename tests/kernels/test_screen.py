@@ -20,10 +20,11 @@ from recsys_spark.kernels.head import head_of
 from recsys_spark.kernels.lists import checked_seen
 from recsys_spark.kernels.score32 import side_of
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer
-from recsys_spark.kernels.screen import Exact, screened_lists
+from recsys_spark.kernels.screen import screened_lists
+from recsys_spark.kernels.search import Exact, order_of
 from recsys_spark.kernels.top_n import Kernel, TopN, prepare
 from tests.conftest import PROJECT
-from tests.contracts.kernel import KernelContract, Question, assert_same, random_scorer
+from tests.contracts.kernel import KernelContract, Question, ask, assert_same, random_scorer
 
 SCREENED = ["dot", "relu", "two relu"]
 
@@ -36,10 +37,7 @@ class TestScreen(KernelContract):
 
 
 def lists(question: Question, kernel: Kernel) -> TopN:
-    prepared = prepare(question.scorer, question.candidates, kernel=kernel)
-    return prepared.top_n(
-        question.users, seen_offsets=question.seen_offsets, seen_items=question.seen_items, n=question.n
-    )
+    return ask(prepare(question.scorer, question.candidates, variants=question.variants, kernel=kernel), question)
 
 
 def many(shape: str, *, n: int = 10, n_items: int = 3000, seed: int = 1) -> Question:
@@ -126,13 +124,22 @@ def test_users_of_small_norm_leave_out_whole_blocks() -> None:
     random = np.random.default_rng(0)
     item = random.standard_normal((5000, 8)).astype(np.float32) * np.linspace(4, 0.01, 5000, dtype=np.float32)[:, None]
     scorer, users = PairScorer(random.standard_normal((50, 8)).astype(np.float32), item), np.arange(50, dtype=np.int32)
-    items = screened_dots.screen_items(scorer, np.arange(5000, dtype=np.int32))
+    by_liking = screened_dots.liked_first(scorer, np.arange(5000, dtype=np.int32))
+    order = order_of(by_liking, np.ones(5000, np.int64))
+    items = screened_dots.screen_items(scorer, order)
     coded, _ = screened_dots.screen_users(scorer, users, items)
     nothing = np.empty((0, 0), np.float32)
-    exact = Exact(side_of(scorer.user, None), side_of(scorer.item, None), head_of(scorer), nothing, nothing)
+    exact = Exact(
+        side_of(scorer.user, None),
+        side_of(scorer.item, None),
+        head_of(scorer),
+        nothing,
+        nothing,
+        nothing[0:0].reshape(-1),
+    )
     seen = checked_seen(np.zeros(51, np.int64), np.empty(0, np.int32), n_users=50)
 
-    bounded = screened_lists(exact, users, coded, items, seen, TopN.empty(50, 5))
+    bounded = screened_lists(exact, users, coded, items, order, seen, np.float32(-np.inf), TopN.empty(50, 5))
 
     assert 0 < bounded < 0.8 * 50 * 5000
 

@@ -68,11 +68,11 @@ def bounds(relu: bool, group: int, block: int) -> F64:
 
 @jit
 def run_tile(
-    relu: bool, users: UserCodes, items: ItemCodes, thresholds: F32, masks: I64, group: int, block: int
+    relu: bool, users: UserCodes, items: ItemCodes, thresholds: F32, masks: I64, found: F32, group: int, block: int
 ) -> int:
     if relu:
-        return relu_tile(users, items, thresholds, masks, group, block)
-    return dot_tile(users, items, thresholds, masks, group, block)
+        return relu_tile(users, items, thresholds, masks, found, group, block)
+    return dot_tile(users, items, thresholds, masks, found, group, block)
 
 
 @jit
@@ -95,17 +95,22 @@ def test_bits_are_set_where_the_bound_reaches_the_threshold(relu: bool, group: i
     ordered = np.sort(expected, axis=1)
     thresholds[group] = (ordered[:, BLOCK // 2] + ordered[:, BLOCK // 2 + 1]) / 2
 
-    some = run_tile(relu, USERS, ITEMS, thresholds, masks, group, block)
+    thresholds[group, 1] = np.inf
+    found = np.full((GROUP, BLOCK), np.nan, np.float32)
+    some = run_tile(relu, USERS, ITEMS, thresholds, masks, found, group, block)
 
     assert some != 0
     assert [bits(mask) for mask in masks] == (expected >= thresholds[group][:, None]).tolist()
+    # bounds are told of those users only who have a bit
+    assert np.isnan(found[1]).all()
+    np.testing.assert_allclose(np.delete(found, 1, axis=0), np.delete(expected, 1, axis=0), rtol=1e-5)
 
 
 @pytest.mark.parametrize("relu", [False, True])
 def test_nothing_reaches_infinity(relu: bool) -> None:
     thresholds, masks = np.full((GROUPS, GROUP), np.inf, np.float32), np.ones(GROUP, np.int64)
 
-    assert run_tile(relu, USERS, ITEMS, thresholds, masks, 1, 1) == 0
+    assert run_tile(relu, USERS, ITEMS, thresholds, masks, np.empty((GROUP, BLOCK), np.float32), 1, 1) == 0
     assert masks.tolist() == [0] * GROUP
 
 

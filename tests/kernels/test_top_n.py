@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from recsys_spark.kernels.top_n import TopN, prepare, top_n
-from tests.contracts.kernel import ALL_SIX, CHECKERBOARD, KernelContract, Question, assert_same, random_scorer
+from tests.contracts.kernel import ALL_SIX, CHECKERBOARD, KernelContract, Question, ask, assert_same, random_scorer
 
 
 class TestBlockKernel(KernelContract):
     def make_lists(self, question: Question, *, items_per_block: int, users_per_tile: int) -> TopN:
         prepared = prepare(
-            question.scorer, question.candidates, items_per_block=items_per_block, users_per_tile=users_per_tile
+            question.scorer,
+            question.candidates,
+            variants=question.variants,
+            items_per_block=items_per_block,
+            users_per_tile=users_per_tile,
         )
-        return prepared.top_n(
-            question.users, seen_offsets=question.seen_offsets, seen_items=question.seen_items, n=question.n
-        )
+        return ask(prepared, question)
 
 
 def test_a_prepared_item_side_gives_the_same_lists_again() -> None:

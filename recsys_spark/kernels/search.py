@@ -1,0 +1,363 @@
+"""What is known of users' lists while items go by: which pairs need no look, and which are worth an exact score.
+
+A pair that its upper bound has left over is not scored at once. Where bounds have a lower side, as those of dot
+products, it is kept in a room of its user, and its lower bound says that the list's last score will not be below the
+N-th best of such lower bounds: so the threshold rises at the price of a comparison, and of the kept pairs few are left
+to be scored in the end. Where they have none, all users share one room, and what is in it is scored when it is full.
+
+Bounds and thresholds are told without the user's shift, see `screen`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from recsys_spark.kernels.arrays import F32, F64, I32, I64, read_only
+from recsys_spark.kernels.head import Head
+from recsys_spark.kernels.jit import jit
+from recsys_spark.kernels.lists import Seen, TopN, insert
+from recsys_spark.kernels.relu_rows import score_relu_rows
+from recsys_spark.kernels.score32 import Pairs, Side, score_dots, score_layers
+from recsys_spark.kernels.tile import BLOCK, trailing_zeros
+
+OWN_ROOM = 64
+"""Pairs that are kept of one user."""
+
+SHARED_ROOM = 256
+"""Pairs that are kept of all users together: as many as `score_layers` scores side by side."""
+
+_ONE = np.int64(1)
+
+
+class Exact(NamedTuple):
+    """What `score32` needs."""
+
+    user_side: Side
+    item_side: Side
+    head: Head
+
+    halves: F32
+    """f32[m, h], one hidden layer's halves of the users of the call; empty for other scorers."""
+
+    item_weight: F32
+    """f32[k_i, h], the item's part of that layer's weights; empty likewise."""
+
+    item_start: F32
+    """f32[h], what the items' halves begin with; empty likewise."""
+
+
+class Order(NamedTuple):
+    """Candidates in blocks, in the order in which they are looked at."""
+
+    items: I32
+    """i32[blocks, BLOCK], item indices; -1 where a block is not full."""
+
+    place: I32
+    """i32[n_items], where an item stands; -1 for those that are no candidates."""
+
+    members: I64
+    """i64[blocks, BLOCK]; bit v says that the item may enter list v of a user."""
+
+    any_member: I64
+    """i64[blocks], the bits that some item of the block has."""
+
+
+_FIRST_SHARE = 0.1
+"""Of the candidates: so many come first whatever lists they belong to, since thresholds rise by the best ones."""
+
+
+def order_of(liked_first: I32, members: I64) -> Order:
+    """Candidates in blocks.
+
+    With several lists, all but the first ones are sorted by the lists that they may enter, so that the items of a block
+    are compared with the thresholds of few lists.
+
+    Args:
+        liked_first: i32[c], item indices; those that are likely to be in many lists come first.
+        members: i64[n_items], a bit for each list that an item may enter.
+    """
+    blocks = -(-len(liked_first) // BLOCK)
+    cut = int(len(liked_first) * _FIRST_SHARE)
+    rest = liked_first[cut:]
+    if len(np.unique(members[rest])) > 1:
+        rest = rest[np.argsort(_rarest_first(members[rest]), kind="stable")]
+    items = np.full(blocks * BLOCK, -1, np.int32)
+    items[:cut], items[cut : len(liked_first)] = liked_first[:cut], rest
+    place = np.full(len(members), -1, np.int32)
+    place[items[: len(liked_first)]] = np.arange(len(liked_first), dtype=np.int32)
+    bits = np.zeros(blocks * BLOCK, np.int64)
+    bits[: len(liked_first)] = members[items[: len(liked_first)]]
+    by_block = bits.reshape(blocks, BLOCK)
+    in_blocks = read_only(items.reshape(blocks, BLOCK))
+    return Order(in_blocks, read_only(place), read_only(by_block), read_only(np.bitwise_or.reduce(by_block, axis=1)))
+
+
+def _rarest_first(members: I64) -> I64:
+    """The same bits, the rarest one highest: what may enter a list that few may enter comes next to its like."""
+    counts = [int(((members >> v) & 1).sum()) for v in range(63)]
+    keys = np.zeros_like(members)
+    for rank, v in enumerate(sorted(range(63), key=lambda v: -counts[v])):
+        keys |= ((members >> v) & 1) << rank
+    return keys
+
+
+class Search(NamedTuple):
+    """Of some users who go through the items together, numbered from 0: each has V lists of n."""
+
+    floor: np.float32
+    """No score below this enters a list."""
+
+    rows: I64
+    """i64[users], which user of the call; -1 for none."""
+
+    shift: F64
+    """f64[users]."""
+
+    done: I64
+    """i64[users, blocks], a bit for each pair that needs no look: seen, scored, or no item at all."""
+
+    least: F64
+    """f64[users, V]; no score below this enters the list, for all that is known."""
+
+    lower: F64
+    """f64[users, V, n], the best lower bounds so far, descending."""
+
+    known: I32
+    """i32[users, V], how many of them there are."""
+
+    kept_users: I32
+    """i32[rooms, size], of the pairs that are kept: of which user of the search."""
+
+    kept_items: I32
+    """i32[rooms, size]."""
+
+    kept_members: I64
+    """i64[rooms, size], which lists the item may enter."""
+
+    kept_bounds: F64
+    """f64[rooms, size], upper bounds."""
+
+    kept: I32
+    """i32[rooms], how many there are."""
+
+    scores: F32
+    """f32[size], scratch."""
+
+    pair_users: I32
+    """i32[size], scratch."""
+
+    pair_rows: I64
+    """i64[size], scratch."""
+
+
+_NOTHING, _EVERYTHING = -np.inf, 1e300
+
+
+def new_search(n_users: int, n_blocks: int, n_variants: int, n: int, floor: np.float32, *, own_rooms: bool) -> Search:
+    """For at most so many users, with a room for each of them or with one for all."""
+    rooms, size = (n_users, OWN_ROOM) if own_rooms else (1, SHARED_ROOM)
+    return Search(
+        floor=floor,
+        rows=np.full(n_users, -1, np.int64),
+        shift=np.zeros(n_users),
+        done=np.zeros((n_users, n_blocks), np.int64),
+        least=np.full((n_users, n_variants), _EVERYTHING),
+        lower=np.zeros((n_users, n_variants, n)),
+        known=np.zeros((n_users, n_variants), np.int32),
+        kept_users=np.zeros((rooms, size), np.int32),
+        kept_items=np.zeros((rooms, size), np.int32),
+        kept_members=np.zeros((rooms, size), np.int64),
+        kept_bounds=np.zeros((rooms, size)),
+        kept=np.zeros(rooms, np.int32),
+        scores=np.zeros(size, np.float32),
+        pair_users=np.zeros(size, np.int32),
+        pair_rows=np.zeros(size, np.int64),
+    )
+
+
+@jit
+def begin(search: Search, user: int, row: int, shift: float, order: Order, first: int, seen: Seen) -> None:
+    """Let user `row` of the call be `user` of the search.
+
+    Args:
+        search: to change.
+        user: from 0.
+        row: -1 for none.
+        shift: of the user.
+        order: of all candidates.
+        first: the block where the part of the order begins that goes by now.
+        seen: of the call.
+    """
+    search.rows[user], search.shift[user] = row, shift
+    n_blocks = search.done.shape[1]
+    search.known[user, :] = 0
+    search.least[user, :] = _EVERYTHING
+    if row < 0:
+        return
+    search.least[user, :] = np.float64(search.floor) - shift
+    search.done[user, :] = 0
+    for k in range(seen.next[row], seen.stop[row]):
+        item = seen.items[k]
+        place = order.place[item] - first * BLOCK if item < order.place.size else -1
+        if 0 <= place < n_blocks * BLOCK:
+            search.done[user, place // BLOCK] |= _ONE << (place % BLOCK)
+    for t in range(BLOCK):
+        if order.items[first + n_blocks - 1, t] < 0:
+            search.done[user, n_blocks - 1] |= _ONE << t
+
+
+@jit
+def seed(search: Search, user: int, order: Order, exact: Exact, users: I32, lists: TopN) -> None:
+    """Keep the first candidates that are left, so that there is something to compare with."""
+    taken, size = 0, search.lower.shape[2]
+    for block in range(search.done.shape[1]):
+        left = ~search.done[user, block]
+        if BLOCK < 64:
+            left &= (_ONE << BLOCK) - 1
+        while left != 0 and taken < size:
+            t = trailing_zeros(left)
+            left &= left - 1
+            search.done[user, block] |= _ONE << t
+            keep(search, user, order.items[block, t], order.members[block, t], np.inf, exact, users, lists)
+            taken += 1
+        if taken == size:
+            break
+
+
+@jit
+def recall(search: Search, user: int, lists: TopN) -> None:
+    """Take in what is in the lists already."""
+    n_variants, row = search.least.shape[1], search.rows[user]
+    for v in range(n_variants):
+        own = row * n_variants + v
+        for k in range(lists.counts[own]):
+            _learn(search, user, v, np.float64(lists.scores[own, k]) - search.shift[user])
+
+
+@jit
+def _learn(search: Search, user: int, v: int, bound: float) -> None:
+    """Take in the lower bound of a candidate of list v."""
+    lower, n = search.lower[user, v], search.lower.shape[2]
+    known = search.known[user, v]
+    if known == n and bound <= lower[n - 1]:
+        return
+    place = min(known, n - 1)
+    while place > 0 and lower[place - 1] < bound:
+        lower[place] = lower[place - 1]
+        place -= 1
+    lower[place] = bound
+    if known < n:
+        known += 1
+        search.known[user, v] = known
+    if known == n:
+        search.least[user, v] = max(search.least[user, v], lower[n - 1])
+
+
+@jit
+def lowest(least: F64, user: int, members: int) -> float:
+    """The lowest of a user's thresholds, of the lists in `members`."""
+    if least.shape[1] == 1:
+        return float(least[user, 0])
+    threshold = np.inf
+    while members != 0:
+        threshold = min(threshold, least[user, trailing_zeros(members)])
+        members &= members - 1
+    return threshold
+
+
+@jit
+def learn(search: Search, user: int, members: int, lower: float) -> None:
+    """Take in the lower bound of a candidate of some lists."""
+    while members != 0:
+        _learn(search, user, trailing_zeros(members), lower)
+        members &= members - 1
+
+
+@jit
+def keep(
+    search: Search, user: int, item: int, members: int, bound: float, exact: Exact, users: I32, lists: TopN
+) -> None:
+    """Keep a candidate that may enter a list.
+
+    Args:
+        search: to change.
+        user: of the search.
+        item: index.
+        members: the lists it may enter.
+        bound: its score is not above this; infinite if that is not known.
+        exact: the scorer.
+        users: i32[m], user indices of the call.
+        lists: of the call.
+    """
+    room = user if search.kept.size > 1 else 0
+    kept, size = search.kept[room], search.scores.size
+    search.kept_users[room, kept] = user
+    search.kept_items[room, kept] = item
+    search.kept_members[room, kept] = members
+    search.kept_bounds[room, kept] = bound
+    search.kept[room] = kept + 1
+    if kept + 1 == size:
+        _drop(search, room)
+        if search.kept[room] > size // 2:
+            settle(search, room, exact, users, lists)
+
+
+@jit
+def _drop(search: Search, room: int) -> None:
+    """Forget what cannot enter a list any more."""
+    left = 0
+    for k in range(search.kept[room]):
+        user, members = search.kept_users[room, k], search.kept_members[room, k]
+        if search.kept_bounds[room, k] >= lowest(search.least, user, members):
+            search.kept_users[room, left] = user
+            search.kept_items[room, left] = search.kept_items[room, k]
+            search.kept_members[room, left] = members
+            search.kept_bounds[room, left] = search.kept_bounds[room, k]
+            left += 1
+    search.kept[room] = left
+
+
+@jit
+def settle(search: Search, room: int, exact: Exact, users: I32, lists: TopN) -> None:
+    """Score what is kept in a room, and insert it into the lists."""
+    _drop(search, room)
+    n = search.kept[room]
+    search.kept[room] = 0
+    if n == 0:
+        return
+    items, scores = search.kept_items[room, :n], search.scores[:n]
+    for k in range(n):
+        row = search.rows[search.kept_users[room, k]]
+        search.pair_rows[k], search.pair_users[k] = row, users[row]
+        lists.scored[row] += 1
+    if exact.halves.size:
+        rows, columns = search.pair_rows[:n], exact.item_side.columns
+        score_relu_rows(exact.halves, rows, columns, items, exact.item_weight, exact.item_start, exact.head, scores)
+    else:
+        pairs = Pairs(exact.user_side, exact.item_side, search.pair_users[:n], items)
+        if exact.head.widths.size:
+            score_layers(pairs, exact.head, scores)
+        else:
+            score_dots(pairs, exact.head, scores)
+    for k in range(n):
+        _enter(search, search.kept_users[room, k], items[k], search.kept_members[room, k], scores[k], lists)
+
+
+@jit
+def _enter(search: Search, user: int, item: np.int32, members: int, score: np.float32, lists: TopN) -> None:
+    """Insert a scored item into the lists that it may enter."""
+    n_variants, size, row, shift = search.least.shape[1], search.lower.shape[2], search.rows[user], search.shift[user]
+    if score < search.floor:
+        return
+    while members != 0:
+        v = trailing_zeros(members)
+        members &= members - 1
+        if np.float64(score) - shift < search.least[user, v]:
+            continue
+        own = row * n_variants + v
+        count = insert(lists.items[own], lists.scores[own], lists.counts[own], item, score)
+        lists.counts[own] = count
+        if count == size:
+            search.least[user, v] = max(search.least[user, v], np.float64(lists.scores[own, size - 1]) - shift)
