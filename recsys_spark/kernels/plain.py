@@ -31,6 +31,7 @@ from recsys_spark.kernels.lanes import (
 from recsys_spark.kernels.lists import Seen, TopN, insert
 from recsys_spark.kernels.score32 import Side, gather, side_of
 from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.kernels.segments import Closed, is_closed
 
 USERS_PER_TILE = 64
 """Users whose lists grow together: each costs h + N floats, and shares the making of each item half."""
@@ -79,6 +80,7 @@ def plain_lists(
     users: I32,
     packed: PackedItems,
     seen: Seen,
+    closed: Closed,
     floor: np.float32,
     lists: TopN,
     *,
@@ -91,6 +93,7 @@ def plain_lists(
         users: i32[m], user indices.
         packed: all candidates.
         seen: of these users; moved on.
+        closed: of these users, by positions among the candidates.
         floor: no score below this enters a list.
         lists: of these users.
         users_per_tile: how many share a block; changes the speed, never a row.
@@ -101,13 +104,21 @@ def plain_lists(
     for start in range(0, len(users), users_per_tile):
         tile = slice(start, start + users_per_tile)
         tile_seen = Seen(seen.next[tile], seen.stop[tile], seen.items)
-        select(user_side, users[tile], packed, head, tile_seen, below, lists.of(tile))
+        tile_closed = Closed(closed.bits, closed.row[tile])
+        select(user_side, users[tile], packed, head, tile_seen, tile_closed, below, lists.of(tile))
     lists.scored[:] = packed.candidates.size
 
 
 @jit_with_arrays
 def _select_dots(
-    user_side: Side, users: I32, packed: PackedItems, head: Head, seen: Seen, below: np.float32, lists: TopN
+    user_side: Side,
+    users: I32,
+    packed: PackedItems,
+    head: Head,
+    seen: Seen,
+    closed: Closed,
+    below: np.float32,
+    lists: TopN,
 ) -> None:
     """Fill the lists of a tile of users by dot products."""
     n_blocks, _, lanes = packed.blocks.shape
@@ -126,12 +137,19 @@ def _select_dots(
                 for lane in range(lanes):
                     scores[lane] += packed.bias[block, lane]
             rescale(head, scores)
-            _take(scores, packed, block, t, seen, below, lists)
+            _take(scores, packed, block, t, seen, closed, below, lists)
 
 
 @jit_with_arrays
 def _select_layers(
-    user_side: Side, users: I32, packed: PackedItems, head: Head, seen: Seen, below: np.float32, lists: TopN
+    user_side: Side,
+    users: I32,
+    packed: PackedItems,
+    head: Head,
+    seen: Seen,
+    closed: Closed,
+    below: np.float32,
+    lists: TopN,
 ) -> None:
     """Fill the lists of a tile of users by dense layers."""
     n_blocks, _, lanes = packed.blocks.shape
@@ -150,7 +168,7 @@ def _select_layers(
                 last = min(first + UNITS_AT_ONCE, n_units)
                 feed_units(head, first, item_half[first:last], user_half[t, first:last], units, sums)
             finish_layers(head, sums, spare, scores)
-            _take(scores, packed, block, t, seen, below, lists)
+            _take(scores, packed, block, t, seen, closed, below, lists)
 
 
 @jit_with_arrays
@@ -164,7 +182,16 @@ def _user_halves(user_side: Side, users: I32, head: Head) -> F32:
 
 
 @jit
-def _take(scores: F32, packed: PackedItems, block: int, t: int, seen: Seen, below: np.float32, lists: TopN) -> None:
+def _take(
+    scores: F32,
+    packed: PackedItems,
+    block: int,
+    t: int,
+    seen: Seen,
+    closed: Closed,
+    below: np.float32,
+    lists: TopN,
+) -> None:
     """Move a block's best unseen candidates into the lists of user t of the tile."""
     first = block * scores.size
     lanes = min(scores.size, packed.candidates.size - first)
@@ -195,7 +222,7 @@ def _take(scores: F32, packed: PackedItems, block: int, t: int, seen: Seen, belo
         for lane in range(lanes):
             if scores[lane] > threshold:
                 item = packed.candidates[first + lane]
-                if not (packed.members[item] >> v) & 1:
+                if not (packed.members[item] >> v) & 1 or (closed.row.size and is_closed(closed, t, first + lane)):
                     continue
                 count = insert(lists.items[own], lists.scores[own], count, item, scores[lane])
                 if count == n:

@@ -38,6 +38,7 @@ from recsys_spark.kernels.search import (
     seed,
     settle,
 )
+from recsys_spark.kernels.segments import Closed
 from recsys_spark.kernels.tile import (
     BLOCK,
     GROUP,
@@ -131,6 +132,7 @@ def screened_lists(
     items: ScreenedItems,
     order: Order,
     seen: Seen,
+    closed: Closed,
     floor: np.float32,
     lists: TopN,
 ) -> int:
@@ -143,6 +145,7 @@ def screened_lists(
         items: the part.
         order: of all candidates.
         seen: of the call.
+        closed: of the call, by the places of the order.
         floor: no score below this enters a list.
         lists: of the call; of these users with what the parts before have left.
 
@@ -156,7 +159,7 @@ def screened_lists(
     )
     thresholds, bounds = np.empty((len(coded.rows), GROUP), np.float32), np.zeros((GROUP, BLOCK), np.float32)
     scratch = Scratch(thresholds, bounds, np.zeros(GROUP, np.int64))
-    tiles: int = _fill(exact, users, coded, items, order, seen, search, scratch, lists)
+    tiles: int = _fill(exact, users, coded, items, order, seen, closed, search, scratch, lists)
     return tiles * GROUP * BLOCK
 
 
@@ -181,6 +184,7 @@ def _fill(
     items: ScreenedItems,
     order: Order,
     seen: Seen,
+    closed: Closed,
     search: Search,
     scratch: Scratch,
     lists: TopN,
@@ -193,10 +197,10 @@ def _fill(
     norm, error, bias, highest = items.norm, items.error, items.bias, items.highest
     rounding, dots = items.rounding, search.kept.size > 1
     done, least, any_member = search.done, search.least, order.any_member[items.first :]
-    tiles = 0
+    tiles, segmented = 0, closed.row.size > 0
     for first in range(0, n_groups, GROUPS_AT_ONCE):
         last = min(first + GROUPS_AT_ONCE, n_groups)
-        _begin_groups(search, first, last, exact, users, coded, items.first, order, seen, lists)
+        _begin_groups(search, first, last, exact, users, coded, items.first, order, seen, closed, lists)
         for block in range(n_blocks):
             for group in range(first, last):
                 margin = per_norm[group] * norm[block] + per_error[group] * error[block]
@@ -209,6 +213,8 @@ def _fill(
                     # rounded to float32 it must not become larger
                     thresholds[group, p] = wanted - abs(wanted) * _BELOW
                 if low > highest[block] + reach[group] * norm[block] + margin:
+                    continue
+                if segmented and _all_done(done, (group - first) * GROUP, block):
                     continue
                 tiles += 1
                 if two_layers:
@@ -243,6 +249,15 @@ def _fill(
 
 
 @jit
+def _all_done(done: I64, first_user: int, block: int) -> bool:
+    """Whether no user of a group has anything left in a block."""
+    every = (np.int64(1) << BLOCK) - 1 if BLOCK < 64 else np.int64(-1)
+    for user in range(first_user, first_user + GROUP):
+        every &= done[user, block]
+    return bool(every == ((np.int64(1) << BLOCK) - 1 if BLOCK < 64 else np.int64(-1)))
+
+
+@jit
 def _begin_groups(
     search: Search,
     first: int,
@@ -253,12 +268,13 @@ def _begin_groups(
     first_block: int,
     order: Order,
     seen: Seen,
+    closed: Closed,
     lists: TopN,
 ) -> None:
     for group in range(first, last):
         for p in range(GROUP):
             user, row = (group - first) * GROUP + p, coded.rows[group, p]
-            begin(search, user, row, coded.shift[group, p], order, first_block, seen)
+            begin(search, user, row, coded.shift[group, p], order, first_block, seen, closed)
             if row >= 0 and first_block == 0:
                 seed(search, user, order, exact, users, lists)
     for room in range(search.kept.size):

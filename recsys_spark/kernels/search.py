@@ -20,6 +20,7 @@ from recsys_spark.kernels.jit import jit
 from recsys_spark.kernels.lists import Seen, TopN, insert
 from recsys_spark.kernels.relu_rows import score_relu_rows
 from recsys_spark.kernels.score32 import Pairs, Side, score_dots, score_layers
+from recsys_spark.kernels.segments import Closed
 from recsys_spark.kernels.tile import BLOCK, trailing_zeros
 
 OWN_ROOM = 64
@@ -178,7 +179,9 @@ def new_search(n_users: int, n_blocks: int, n_variants: int, n: int, floor: np.f
 
 
 @jit
-def begin(search: Search, user: int, row: int, shift: float, order: Order, first: int, seen: Seen) -> None:
+def begin(
+    search: Search, user: int, row: int, shift: float, order: Order, first: int, seen: Seen, closed: Closed
+) -> None:
     """Let user `row` of the call be `user` of the search.
 
     Args:
@@ -189,6 +192,7 @@ def begin(search: Search, user: int, row: int, shift: float, order: Order, first
         order: of all candidates.
         first: the block where the part of the order begins that goes by now.
         seen: of the call.
+        closed: of the call.
     """
     search.rows[user], search.shift[user] = row, shift
     n_blocks = search.done.shape[1]
@@ -198,6 +202,12 @@ def begin(search: Search, user: int, row: int, shift: float, order: Order, first
         return
     search.least[user, :] = np.float64(search.floor) - shift
     search.done[user, :] = 0
+    if closed.row.size and closed.row[row] >= 0:
+        own = closed.row[row]
+        for block in range(n_blocks):
+            at = (first + block) * BLOCK
+            # a block's bits lie within one word, since words are whole numbers of blocks
+            search.done[user, block] = closed.bits[own, at // 64] >> (at % 64)
     for k in range(seen.next[row], seen.stop[row]):
         item = seen.items[k]
         place = order.place[item] - first * BLOCK if item < order.place.size else -1

@@ -31,6 +31,7 @@ from recsys_spark.kernels.score32 import side_of
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.screen import ScreenedItems, screened_lists
 from recsys_spark.kernels.search import Exact, Order, order_of
+from recsys_spark.kernels.segments import NOTHING_CLOSED, ClosedBits, Segments, checked_segments
 from recsys_spark.kernels.tile import BLOCK, SecondLayer
 
 __all__ = ["Kernel", "PreparedItems", "TopN", "prepare", "top_n"]
@@ -49,6 +50,8 @@ _CODED_AT_ONCE = 1 << 27
 
 _MOST_VARIANTS = 63
 
+_NO_SEGMENTS = Segments(np.zeros(1, np.int64), np.zeros(0, np.int32))
+
 
 def top_n(scorer: PairScorer, users: I32, *, candidates: I32, seen_offsets: I64, seen_items: I32, n: int) -> TopN:
     """Prepare the candidates and make the lists of some users; see `prepare` and `PreparedItems.top_n`."""
@@ -60,6 +63,7 @@ def prepare(
     candidates: I32,
     *,
     variants: Sequence[Flags] = (),
+    segments: Segments | None = None,
     kernel: Kernel = "auto",
     items_per_block: int = LANES,
     users_per_tile: int = USERS_PER_TILE,
@@ -70,6 +74,7 @@ def prepare(
         scorer: what to compute.
         candidates: i32[c], indices of the items that may be recommended, strictly ascending; may be empty.
         variants: bool[n_items] for each list of a user: which items may enter it; none: one list, of all candidates.
+        segments: which items the users of a segment may get; none: no user has a segment.
         kernel: auto: `screen` where it is possible and pays; `screen` is `plain` where it is not possible.
         items_per_block: of the plain kernel; changes the speed, never a row.
         users_per_tile: likewise.
@@ -93,7 +98,9 @@ def prepare(
     # what may enter no list is no candidate, but must be finite as the others are; so it stays for `plain`
     least = {"auto": _FEW_CANDIDATES, "screen": 1}
     screens = kernel in least and len(candidates) >= least[kernel] and _can_screen(scorer)
-    return PreparedItems(scorer, candidates, members, max(len(variants), 1), screens, items_per_block, users_per_tile)
+    return PreparedItems(
+        scorer, candidates, members, max(len(variants), 1), segments, screens, items_per_block, users_per_tile
+    )
 
 
 def _can_screen(scorer: PairScorer) -> bool:
@@ -114,6 +121,7 @@ class PreparedItems:
     candidates: I32
     members: I64
     n_variants: int
+    segments: Segments | None
     screens: bool
     items_per_block: int
     users_per_tile: int
@@ -123,7 +131,16 @@ class PreparedItems:
         """Users that one call should have, so that what is made for each call does not weigh much."""
         return 1024 if self.screens is False or len(self._parts) == 1 else 8192
 
-    def top_n(self, users: I32, *, seen_offsets: I64, seen_items: I32, n: int, min_score: float = -np.inf) -> TopN:
+    def top_n(
+        self,
+        users: I32,
+        *,
+        seen_offsets: I64,
+        seen_items: I32,
+        n: int,
+        min_score: float = -np.inf,
+        segment: I32 | None = None,
+    ) -> TopN:
         """The best n unseen candidates of each user.
 
         Args:
@@ -133,29 +150,34 @@ class PreparedItems:
                 unknown to the scorer, do no harm.
             n: entries wanted, at least 1; may exceed the candidates.
             min_score: scores below this (`score32`, unclipped) enter no list.
+            segment: i32[m], the segment of each user, -1: all candidates are eligible; none where there are none.
 
         Returns:
             The lists of each user, one for each variant, in the order of `users`.
 
         Raises:
-            DataError: an index out of range, seen lists that do not fit the users or are not ascending, n below 1.
+            DataError: an index or a segment out of range, seen lists or segments that do not fit the users, seen lists
+                that are not ascending, n below 1.
         """
         if n < 1:
             raise DataError("top_n: n", expected="at least 1", found=str(n))
         users = indices(users, below=self.scorer.n_users, subject="users")
         seen = checked_seen(seen_offsets, seen_items, n_users=len(users))
+        segment = checked_segments(segment, self.segments, n_users=len(users))
         floor = _float32_not_below(min_score)
         lists = TopN.empty(len(users), n, self.n_variants)
-        rest = self._screened(users, seen, floor, lists) if self.screens else np.arange(len(users))
+        rest = self._screened(users, seen, segment, floor, lists) if self.screens else np.arange(len(users))
         if len(rest):
             own = TopN.empty(len(rest), n, self.n_variants)
             own_seen = Seen(seen.next[rest], seen.stop[rest], seen.items)
             some = read_only(users[rest])
-            plain_lists(self.scorer, some, self._packed, own_seen, floor, own, users_per_tile=self.users_per_tile)
+            closed = NOTHING_CLOSED if segment is None else self._closed_plain.of(segment[rest])
+            tile = self.users_per_tile
+            plain_lists(self.scorer, some, self._packed, own_seen, closed, floor, own, users_per_tile=tile)
             lists.put(rest, own)
         return lists
 
-    def _screened(self, users: I32, seen: Seen, floor: np.float32, lists: TopN) -> I64:
+    def _screened(self, users: I32, seen: Seen, segment: I32 | None, floor: np.float32, lists: TopN) -> I64:
         """Fill lists by screening; gives the users that are left, since something might overflow in their scores."""
         scorer, head = self.scorer, head_of(self.scorer)
         halves = item_weight = np.empty((0, 0), np.float32)
@@ -176,11 +198,12 @@ class PreparedItems:
             padded_units(item_weight),
             padded_units(start)[0],
         )
+        closed = NOTHING_CLOSED if segment is None else self._closed.of(segment)
         for part in self._parts:
             items, second = self._whole if len(self._parts) == 1 else self._coded(part)
             if second is not None:
                 coded = coded._replace(second=second._replace(user_part=coded.second.user_part))
-            screened_lists(exact, users, coded, items, self._order, seen, floor, lists)
+            screened_lists(exact, users, coded, items, self._order, seen, closed, floor, lists)
         lists.screened[sound] = True
         rest: I64 = np.flatnonzero(~sound)
         return rest
@@ -213,6 +236,14 @@ class PreparedItems:
     def _order(self) -> Order:
         first = screened_dots.liked_first if self.scorer.is_dot else screened_layers.popular_first
         return order_of(first(self.scorer, self.candidates), self.members)
+
+    @functools.cached_property
+    def _closed(self) -> ClosedBits:
+        return ClosedBits(self.segments or _NO_SEGMENTS, self._order.place, self._order.items.size)
+
+    @functools.cached_property
+    def _closed_plain(self) -> ClosedBits:
+        return ClosedBits(self.segments or _NO_SEGMENTS, self._packed.position, len(self.candidates))
 
     @functools.cached_property
     def _whole(self) -> tuple[ScreenedItems, SecondLayer | None]:

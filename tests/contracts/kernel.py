@@ -15,6 +15,7 @@ from recsys_spark.errors import DataError
 from recsys_spark.kernels.arrays import F32, I32, I64, Flags
 from recsys_spark.kernels.score32 import score_pairs
 from recsys_spark.kernels.scorer import ACTIVATIONS, DenseLayer, PairScorer
+from recsys_spark.kernels.segments import Segments
 from recsys_spark.kernels.top_n import PreparedItems, TopN
 
 CONTRACT = settings(
@@ -36,6 +37,17 @@ class Question:
     n: int
     variants: Sequence[Flags] = ()
     min_score: float = -np.inf
+    eligible: Sequence[Sequence[int]] | None = None
+    """Of each segment."""
+
+    segment: Sequence[int] = ()
+
+    @property
+    def segments(self) -> Segments | None:
+        if self.eligible is None:
+            return None
+        offsets = np.cumsum([0, *(len(items) for items in self.eligible)]).astype(np.int64)
+        return Segments(offsets, np.array([item for items in self.eligible for item in items], np.int32))
 
     @property
     def seen_offsets(self) -> I64:
@@ -54,6 +66,7 @@ def ask(prepared: PreparedItems, question: Question) -> TopN:
         seen_items=question.seen_items,
         n=question.n,
         min_score=question.min_score,
+        segment=None if question.eligible is None else np.array(question.segment, np.int32),
     )
 
 
@@ -118,6 +131,14 @@ def questions(draw: st.DrawFn) -> Question:
         draw(st.integers(1, n_items + 3)),
         variants,
     )
+    if draw(st.booleans()):
+        n_segments = draw(st.integers(0, 3))
+        own = st.lists(st.integers(0, scorer.n_items + 2), max_size=40)
+        question = replace(
+            question,
+            eligible=[draw(own) for _ in range(n_segments)],
+            segment=[draw(st.integers(-1, n_segments - 1)) for _ in users],
+        )
     if len(users) and len(candidates) and draw(st.booleans()):
         # a score of one of the pairs, so that it is met exactly
         some = scorer.score(question.users[:1], np.array([draw(st.integers(0, scorer.n_items - 1))], np.int32))
@@ -144,6 +165,8 @@ def brute_force(question: Question) -> TopN:
         for v, members in enumerate(may_enter if lists.finite[row] else ()):
             own = row * len(may_enter) + v
             left = ~np.isin(candidates, seen) & members[candidates] & (scores >= question.min_score)
+            if question.eligible is not None and question.segment[row] >= 0:
+                left &= np.isin(candidates, question.eligible[question.segment[row]])
             best = np.argsort(-scores[left], kind="stable")[:n]
             lists.counts[own] = len(best)
             lists.items[own, : len(best)] = candidates[left][best]
@@ -191,7 +214,9 @@ class KernelContract:
     def test_users_in_two_calls_get_the_lists_of_one_call(self, question: Question, cut: int) -> None:
         whole = self.lists(question)
         parts = [
-            self.lists(replace(question, users=question.users[part], seen=question.seen[part]))
+            self.lists(
+                replace(question, users=question.users[part], seen=question.seen[part], segment=question.segment[part])
+            )
             for part in (slice(None, cut), slice(cut, None))
         ]
 
@@ -265,6 +290,23 @@ class KernelContract:
         assert self.lists(replace(question, min_score=-1)).counts.tolist() == [6, 3]
         assert self.lists(replace(question, min_score=1.00000001)).counts.tolist() == [0, 0]
 
+    def test_users_of_a_segment_get_its_items_only(self) -> None:
+        question = Question(
+            CHECKERBOARD,
+            ALL_SIX,
+            np.array([0, 0, 1, 1], np.int32),
+            [[], [], [1], []],
+            9,
+            eligible=[[5, 4, 3, 99], []],
+            segment=[0, -1, 0, 1],
+        )
+
+        lists = self.lists(question)
+
+        assert lists.counts.tolist() == [3, 6, 3, 0]
+        assert lists.items[0, :3].tolist() == [4, 3, 5]
+        assert lists.items[2, :3].tolist() == [3, 5, 4]
+
     def test_no_candidate_gives_empty_lists(self) -> None:
         lists = self.lists(Question(CHECKERBOARD, ALL_SIX[:0], np.array([0, 1], np.int32), [[], [1]], 2))
 
@@ -282,6 +324,8 @@ class KernelContract:
             ({"seen": [[], [-1]]}, "seen_items"),
             ({"seen": [[]]}, "seen_offsets"),
             ({"n": 0}, "top_n: n"),
+            ({"eligible": [[0]], "segment": [0]}, "segment"),
+            ({"eligible": [[0]], "segment": [0, 1]}, "segment"),
         ],
     )
     def test_a_question_that_makes_no_sense_is_refused(self, wrong: dict[str, object], subject: str) -> None:

@@ -22,7 +22,8 @@ from recsys_spark.kernels.score32 import side_of
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer
 from recsys_spark.kernels.screen import screened_lists
 from recsys_spark.kernels.search import Exact, order_of
-from recsys_spark.kernels.top_n import Kernel, TopN, prepare
+from recsys_spark.kernels.segments import NOTHING_CLOSED
+from recsys_spark.kernels.top_n import Kernel, PreparedItems, TopN, prepare
 from tests.conftest import PROJECT
 from tests.contracts.kernel import KernelContract, Question, ask, assert_same, random_scorer
 
@@ -37,7 +38,13 @@ class TestScreen(KernelContract):
 
 
 def lists(question: Question, kernel: Kernel) -> TopN:
-    return ask(prepare(question.scorer, question.candidates, variants=question.variants, kernel=kernel), question)
+    return ask(prepared(question, kernel), question)
+
+
+def prepared(question: Question, kernel: Kernel) -> PreparedItems:
+    return prepare(
+        question.scorer, question.candidates, variants=question.variants, segments=question.segments, kernel=kernel
+    )
 
 
 def many(shape: str, *, n: int = 10, n_items: int = 3000, seed: int = 1) -> Question:
@@ -139,7 +146,9 @@ def test_users_of_small_norm_leave_out_whole_blocks() -> None:
     )
     seen = checked_seen(np.zeros(51, np.int64), np.empty(0, np.int32), n_users=50)
 
-    bounded = screened_lists(exact, users, coded, items, order, seen, np.float32(-np.inf), TopN.empty(50, 5))
+    bounded = screened_lists(
+        exact, users, coded, items, order, seen, NOTHING_CLOSED, np.float32(-np.inf), TopN.empty(50, 5)
+    )
 
     assert 0 < bounded < 0.8 * 50 * 5000
 
@@ -221,3 +230,38 @@ def test_a_hidden_layer_of_another_kind_is_not_screened() -> None:
     assert not prepare(with_activations("relu", "tanh", "linear"), candidates).screens
     assert not prepare(with_activations("relu", "relu", "relu", "linear"), candidates).screens
     assert not prepare(with_activations("relu", "linear"), candidates, kernel="plain").screens
+
+
+@needs_byte_products
+@pytest.mark.parametrize("shape", ["relu", "two relu"])
+def test_candidates_coded_in_parts_give_the_same_lists(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = many(shape)
+    even = np.arange(question.scorer.n_items) % 2 == 0
+    question = replace(
+        question,
+        variants=[~even, np.ones_like(even), even],
+        eligible=[np.flatnonzero(even).tolist(), list(range(2000))],
+        segment=[user % 3 - 1 for user in question.users],
+    )
+    whole = lists(question, "screen")
+    monkeypatch.setattr("recsys_spark.kernels.top_n._CODED_AT_ONCE", 40_000)
+
+    in_parts = prepared(question, "screen")
+
+    assert in_parts.users_at_once > prepared(many("dot"), "screen").users_at_once
+    assert_same(ask(in_parts, question), whole)
+    assert_same(whole, lists(question, "plain"))
+
+
+def test_bits_of_segments_that_are_not_kept_are_made_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    question = many("dot")
+    question = replace(
+        question,
+        eligible=[list(range(s, 3000, 7)) for s in range(5)],
+        segment=[(5 * user) % 6 - 1 for user in question.users],
+    )
+    kept = lists(question, "screen")
+    monkeypatch.setattr("recsys_spark.kernels.segments._KEPT", 0)
+
+    assert_same(lists(question, "screen"), kept)
+    assert_same(lists(question, "plain"), kept)

@@ -14,6 +14,7 @@ class TestBlockKernel(KernelContract):
             question.scorer,
             question.candidates,
             variants=question.variants,
+            segments=question.segments,
             items_per_block=items_per_block,
             users_per_tile=users_per_tile,
         )
