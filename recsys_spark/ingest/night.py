@@ -240,7 +240,8 @@ def describe_and_store(
         counting = quality.rows_that_count(quality.seen_rows(classified), inputs.seen, end_of(run.as_of))
         listed = encode(counting, users, items)
     barred = None if inputs.exclude is None else spark.read.parquet(str(folder / "barred"))
-    tables.seen_lists(of_run, listed, barred).write.mode("overwrite").parquet(str(folder / "seen"))
+    sizes = {"n_users": vocabularies.users.size, "n_items": vocabularies.items.size}
+    tables.seen_lists(of_run, listed, barred, **sizes).write.mode("overwrite").parquet(str(folder / "seen"))
     if inputs.seen is not None and spark.read.parquet(str(folder / "seen")).where(F.size("seen") > 0).isEmpty():
         run.warn("scoring.exclude_seen: no seen row counts, so that lists hold what their users have seen")
 

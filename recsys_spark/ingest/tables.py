@@ -10,6 +10,12 @@ from pyspark.sql import functions as F
 from recsys_spark.ingest.encoding import typed_id
 from recsys_spark.storage import Folder
 
+PAIRS_IN_A_BLOCK = 1 << 27
+"""Of the users in a block of seen lists with all items: tenths of a second to seconds of scoring."""
+
+FEWEST_IN_A_BLOCK, MOST_IN_A_BLOCK = 1024, 8192
+"""Users: fewer make small files, more make few tasks."""
+
 
 def in_training_order(encoded: DataFrame) -> DataFrame:
     """Ratings in the one order that training reads them in, whatever the partitioning was.
@@ -71,24 +77,26 @@ def describe_ids(
     )
 
 
-def seen_lists(users: DataFrame, pairs: DataFrame, barred: DataFrame | None = None) -> DataFrame:
+def seen_lists(
+    users: DataFrame, pairs: DataFrame, barred: DataFrame | None = None, *, n_users: int, n_items: int
+) -> DataFrame:
     """The scoring partitions: one row for each user of the run, in blocks of neighbouring indices.
-
-    One range partitioning by user serves the grouping and the order of the files.
 
     Args:
         users: `user_id`, `user_index`, `n_ratings`; only the users of the run.
         pairs: `user_index`, `item_index`, as from `seen_pairs`; repetition allowed.
         barred: `user_index`, `item_index` of pairs that must not be published; none: there are none.
+        n_users: users of the vocabulary.
+        n_items: items of the vocabulary.
 
     Returns:
-        `user_id`, `user_index`, `n_ratings`, `seen`, `barred` (arrays of item indices, ascending, without repetition).
+        `user_id`, `user_index`, `n_ratings`, `seen`, `barred` (arrays of item indices, ascending, without repetition);
+        a block is a partition, so that it is stored as a file.
     """
-    by_user = pairs.select("user_index", "item_index").repartitionByRange("user_index").groupBy("user_index")
     in_order = F.sort_array(F.collect_set("item_index"))
     empty = F.array().cast("array<int>")
     rows = users.select("user_id", "user_index", "n_ratings").join(
-        by_user.agg(in_order.alias("seen")), on="user_index", how="left"
+        pairs.groupBy("user_index").agg(in_order.alias("seen")), on="user_index", how="left"
     )
     if barred is None:
         rows = rows.withColumn("barred", empty)
@@ -96,8 +104,16 @@ def seen_lists(users: DataFrame, pairs: DataFrame, barred: DataFrame | None = No
         of_user = barred.groupBy("user_index").agg(in_order.alias("barred"))
         rows = rows.join(of_user, on="user_index", how="left")
     lists = (F.coalesce(name, empty).alias(name) for name in ("seen", "barred"))
+    in_block = users_in_a_block(n_items)
+    block = F.floor(F.col("user_index") / in_block).cast("int")
     return (
         rows.select("user_id", "user_index", "n_ratings", *lists)
-        .repartitionByRange("user_index")
+        .repartitionById(max(1, -(-n_users // in_block)), block)
         .sortWithinPartitions("user_index")
     )
+
+
+def users_in_a_block(n_items: int) -> int:
+    """How many user indices a block spans: a power of two that makes some `PAIRS_IN_A_BLOCK`, within bounds."""
+    fitting = PAIRS_IN_A_BLOCK // max(1, n_items)
+    return min(max(1 << max(0, fitting.bit_length() - 1), FEWEST_IN_A_BLOCK), MOST_IN_A_BLOCK)

@@ -10,8 +10,17 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
-from recsys_spark.ingest.tables import describe_ids, in_training_order, read_training_set, seen_lists, seen_pairs
+from recsys_spark.ingest.tables import (
+    FEWEST_IN_A_BLOCK,
+    describe_ids,
+    in_training_order,
+    read_training_set,
+    seen_lists,
+    seen_pairs,
+    users_in_a_block,
+)
 from recsys_spark.storage import Folder
 
 ENCODED = (
@@ -122,7 +131,7 @@ def test_seen_lists_are_sorted_without_repetition_and_empty_for_who_has_seen_not
         [("dan", 3, 0), ("ann", 0, 2), ("bob", 1, 0)], "user_id string, user_index int, n_ratings bigint"
     )
 
-    lists = seen_lists(users, pairs)
+    lists = seen_lists(users, pairs, n_users=4, n_items=4)
 
     assert [tuple(row) for row in lists.collect()] == [
         ("ann", 0, 2, [1, 3], []),
@@ -147,6 +156,27 @@ def test_barred_lists_stand_beside_the_seen_ones_for_the_users_of_the_run_alone(
         ("bob", 1, 0, [], [0, 3]),
         ("dan", 3, 0, [1], [2]),
     ]
+
+
+def test_a_partition_of_seen_lists_is_a_block_of_neighbouring_users(spark: SparkSession) -> None:
+    n_users, n_items = 5000, 1_000_000  # blocks of the least size
+    present = spark.range(n_users).selectExpr("id as user_id", "int(id) as user_index", "1L as n_ratings")
+    present = present.where(f"user_index % 3 = 0 and user_index div {FEWEST_IN_A_BLOCK} <> 2").repartition(3)
+    pairs = spark.range(n_users).selectExpr("int(id) as user_index", "int(id) as item_index")
+
+    lists = seen_lists(present, pairs, n_users=n_users, n_items=n_items).withColumn("at", F.spark_partition_id())
+
+    rows = lists.select("at", "user_index", "seen").collect()
+    assert {(row["at"], row["user_index"] // FEWEST_IN_A_BLOCK) for row in rows} == {(b, b) for b in (0, 1, 3, 4)}
+    assert [row["user_index"] for row in rows] == sorted(row["user_index"] for row in present.collect())
+    assert all(row["seen"] == [row["user_index"]] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("n_items", "expected"), [(0, 8192), (100, 8192), (26_744, 4096), (100_000, 1024), (10**9, 1024)]
+)
+def test_a_block_holds_fewer_users_the_more_items_there_are(n_items: int, expected: int) -> None:
+    assert users_in_a_block(n_items) == expected
 
 
 VOCABULARY = [(7, 0, "run-1"), (8, 1, "run-1"), (9, 2, "run-2"), (10, 3, "run-2")]
