@@ -52,11 +52,11 @@ from recsys_spark.schemas import (
     USER_OUTCOMES,
     USERS,
 )
-from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
+from recsys_spark.scoring.all_pairs import ScoringPlan
 from recsys_spark.scoring.allowed import allowed_items, among_allowed
 from recsys_spark.scoring.left_out import with_barred
+from recsys_spark.scoring.staging import stage_lists
 from recsys_spark.scoring.uncertainty import Samples
-from recsys_spark.scoring.work import work_of
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
 from recsys_spark.storage import Folder
@@ -197,12 +197,18 @@ def score(job: Job) -> None:
     with job.progress.stage("score"):
         scorers = artifact.load(str(job.run.models / trained["model_id"]))
         plan = _plan(job, ingested, scorers, n_samples=trained["samples"])
-        users = _users_of_run(job, ingested)
+        users, wanted = _users_of_run(job, ingested), job.settings.scoring.users
         if job.settings.scoring.exclude is not None:
             users = with_barred(users, seen=job.settings.scoring.leaves_out_seen)
-        lists = score_all_pairs(users, plan, ingested.vocabularies.ids)
-        lists.write.mode("overwrite").parquet(str(_folder(job, "score") / "lists"))
-        work = work_of(_folder(job, "score") / "lists")
+        work = stage_lists(
+            users,
+            plan,
+            ingested.vocabularies.ids,
+            _folder(job, "score") / "lists",
+            n_users=ingested.counts["users"] if wanted is None else len(wanted),
+            blocks=len((ingested.folder / "seen").parquet_files()),
+            say=job.progress.say,
+        )
         n_candidates = len(plan.candidates)
         skipped = work.users * n_candidates - work.scored
         job.progress.say(

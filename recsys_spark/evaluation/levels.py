@@ -12,7 +12,7 @@ from pyspark.sql.types import FloatType, StructField, StructType
 
 from recsys_spark.kernels.levels import most_likely
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.scoring.broadcasting import shipped
+from recsys_spark.scoring.shipping import shipped
 
 
 def with_most_likely(pairs: DataFrame, scorers: Mapping[str, PairScorer]) -> DataFrame:

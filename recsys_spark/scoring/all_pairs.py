@@ -7,18 +7,19 @@ and gives back their lists. Nothing of the size users x items exists or is shuff
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.top_n import Kernel, PreparedItems, TopN, prepare
 from recsys_spark.schemas import ITEM, USER, PinnedIds
-from recsys_spark.scoring.broadcasting import shipped
+from recsys_spark.scoring.shipping import Tally, shipped
 from recsys_spark.scoring.uncertainty import Samples
 from recsys_spark.spark_schema import to_spark
 
@@ -34,7 +35,7 @@ MODEL, NO_VECTOR, NOTHING_LEFT, NOT_FINITE = "model", "no_trained_vector", "noth
 
 @dataclass(frozen=True, eq=False)
 class ScoringPlan:
-    """All that a task needs to make lists; sent to each Python worker once.
+    """All that a task needs to make lists; each Python worker gets it once.
 
     Args:
         scorer: the model.
@@ -71,13 +72,14 @@ class ScoringPlan:
         return prepare(self.fallback, self.candidates, kernel=self.kernel)
 
 
-def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds) -> DataFrame:
+def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds, *, tally: Tally | None = None) -> DataFrame:
     """The list of every user.
 
     Args:
         users: `user_id`, `user_index` int, `seen` array<int> of ascending item indices; one row for each user.
-        plan: model, candidates and options. It is broadcast whole: 4 bytes x columns for each user and item.
+        plan: model, candidates and options. Each node gets it whole: 4 bytes x columns for each user and item.
         ids: the pinned id types.
+        tally: counts what is done while it runs.
 
     Returns:
         One row for each user: `user_id`, `user_index`, `outcome`, `reason`, and the list, best first, as the arrays
@@ -88,7 +90,12 @@ def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds) -> Data
     schema = lists_schema(ids)
 
     def block(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _lists_of_block(batches, fetch, schema)
+        plan = fetch()
+        for lists in _lists_of_block(batches, plan, schema):
+            if tally is not None:
+                scored = pc.sum(lists.column("pairs_scored")).as_py()
+                tally.add(users=lists.num_rows, decided=lists.num_rows * len(plan.candidates), scored=scored)
+            yield lists
 
     wanted = users.select("user_id", "user_index", "seen")
     return wanted.mapInArrow(block, to_spark(schema))
@@ -113,9 +120,8 @@ def lists_schema(ids: PinnedIds) -> pa.Schema:
 
 
 def _lists_of_block(
-    batches: Iterable[pa.RecordBatch], fetch: Callable[[], ScoringPlan], schema: pa.Schema
+    batches: Iterable[pa.RecordBatch], plan: ScoringPlan, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    plan = fetch()
     for batch in batches:
         for start in range(0, batch.num_rows, USERS_AT_ONCE):
             users = batch.slice(start, USERS_AT_ONCE)

@@ -11,7 +11,7 @@ from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import FloatType, StructField, StructType
 
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.scoring.broadcasting import shipped
+from recsys_spark.scoring.shipping import shipped
 
 
 def score_pairs(pairs: DataFrame, scorers: Mapping[str, PairScorer]) -> DataFrame:

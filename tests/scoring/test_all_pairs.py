@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyspark import SparkFiles
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.evaluation.baselines import fit_baselines
@@ -16,8 +17,11 @@ from recsys_spark.kernels.top_n import Kernel
 from recsys_spark.publishing.rows import top_n_rows
 from recsys_spark.run import Run
 from recsys_spark.schemas import PinnedIds
+from recsys_spark.scoring import shipping
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
 from recsys_spark.scoring.pairs import score_pairs
+from recsys_spark.scoring.shipping import Tally
+from recsys_spark.scoring.staging import stage_lists
 from recsys_spark.scoring.uncertainty import Samples
 from recsys_spark.scoring.work import work_of
 from recsys_spark.storage import Folder
@@ -92,6 +96,46 @@ def test_each_list_is_that_of_a_brute_force_to_the_bit(users: DataFrame, scorer:
     assert len(found) == N_USERS
     for user in set(range(N_USERS)) - {COLD_USER, FULL_USER}:
         assert found[user] == ("ok", "model", *brute_force(scorer, user))
+
+
+@pytest.mark.parametrize("scorer", [DOT, DEEP], ids=["dot", "deep"])
+@pytest.mark.parametrize("kernel", ["plain", "screen"])
+def test_vectors_in_a_mapped_file_change_no_row(
+    users: DataFrame, scorer: PairScorer, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = lists(users, plan(scorer, kernel=kernel, samples=SAMPLES))
+    before = len(list(Path(SparkFiles.getRootDirectory()).iterdir()))
+
+    monkeypatch.setattr(shipping, "LEAST_IN_A_FILE", 1)
+
+    assert lists(users, plan(scorer, kernel=kernel, samples=SAMPLES)) == expected
+    assert len(list(Path(SparkFiles.getRootDirectory()).iterdir())) == before + 1
+
+
+def test_the_tally_is_that_of_the_lists(spark: SparkSession, users: DataFrame) -> None:
+    tally = Tally.start(spark)
+
+    rows = score_all_pairs(users, plan(DOT, kernel="screen"), IDS, tally=tally).collect()
+
+    assert (tally.users.value, tally.decided.value) == (N_USERS, N_USERS * (N_ITEMS - 1))
+    assert tally.scored.value == sum(row["pairs_scored"] for row in rows)
+
+
+def test_little_work_is_staged_by_one_task_in_silence(users: DataFrame, tmp_path: Path) -> None:
+    for block in range(4):
+        some = users.where(f"user_index % 4 = {block}").coalesce(1)
+        some.write.mode("append").parquet(str(tmp_path / "seen"))
+    stored, said = users.sparkSession.read.parquet(str(tmp_path / "seen")), list[str]()
+
+    target = Folder(str(tmp_path / "lists"))
+    work = stage_lists(stored, plan(DOT), IDS, target, n_users=N_USERS, blocks=4, say=said.append)
+
+    # so little work that it is one task's, which ends before there is anything to say
+    assert (work.users, len(target.parquet_files()), said) == (N_USERS, 1, [])
+    staged = users.sparkSession.read.parquet(str(target)).collect()
+    assert {row["user_index"]: row["item_indices"] for row in staged} == {
+        user: row[2] for user, row in lists(users, plan(DOT)).items()
+    }
 
 
 def test_partitions_and_order_change_no_row(users: DataFrame) -> None:
