@@ -10,10 +10,10 @@ from pyspark.sql import functions as F
 from recsys_spark.ingest.encoding import typed_id
 from recsys_spark.storage import Folder
 
-PAIRS_IN_A_BLOCK = 1 << 27
-"""Of the users in a block of seen lists with all items: tenths of a second to seconds of scoring."""
+PAIRS_IN_A_BLOCK = 1 << 26
+"""Of the users in a block of seen lists with all items: a tenth of a second of dot products, seconds of deep models."""
 
-FEWEST_IN_A_BLOCK, MOST_IN_A_BLOCK = 1024, 8192
+FEWEST_IN_A_BLOCK, MOST_IN_A_BLOCK = 1024, 4096
 """Users: fewer make small files, more make few tasks."""
 
 

@@ -149,7 +149,7 @@ def test_barred_lists_stand_beside_the_seen_ones_for_the_users_of_the_run_alone(
     )
     barred = spark.createDataFrame([(3, 2), (1, 3), (1, 0), (1, 3), (2, 1)], "user_index int, item_index int")
 
-    lists = seen_lists(users, pairs, barred)
+    lists = seen_lists(users, pairs, barred, n_users=4, n_items=4)
 
     assert [tuple(row) for row in lists.collect()] == [
         ("ann", 0, 2, [1, 3], []),
@@ -173,7 +173,7 @@ def test_a_partition_of_seen_lists_is_a_block_of_neighbouring_users(spark: Spark
 
 
 @pytest.mark.parametrize(
-    ("n_items", "expected"), [(0, 8192), (100, 8192), (26_744, 4096), (100_000, 1024), (10**9, 1024)]
+    ("n_items", "expected"), [(0, 4096), (100, 4096), (26_744, 2048), (100_000, 1024), (10**9, 1024)]
 )
 def test_a_block_holds_fewer_users_the_more_items_there_are(n_items: int, expected: int) -> None:
     assert users_in_a_block(n_items) == expected
