@@ -43,8 +43,6 @@ def main(master: str, folder: Path) -> None:
         for _ in batches:
             found = fetch()
             facts = {
-                "worker": os.getpid(),
-                "executor_folder": SparkFiles.getRootDirectory(),
                 "mapped": is_mapped(found.scorer.user),
                 "read_only": not found.scorer.user.flags.writeable,
                 "same": float(found.scorer.user.sum()) == expected and found.item_ids.equals(plan_of().item_ids),

@@ -148,7 +148,7 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return on_master(request.param, tmp_path_factory.mktemp("session"))
 
 
-def test_on_any_master_workers_share_the_file_of_their_executor(report: dict[str, Any]) -> None:
+def test_on_any_master_workers_read_the_values_from_a_mapped_file(report: dict[str, Any]) -> None:
     assert len(report["workers"]) == 8
     for facts in report["workers"]:
         assert (facts["mapped"], facts["read_only"], facts["same"]) == (True, True, True)
