@@ -122,6 +122,9 @@ def _problems(settings: Settings) -> Iterator[RecsysError]:
     exclude = settings.scoring.exclude
     if exclude is not None:
         yield from input_problems(exclude, dict(exclude.columns), "scoring.exclude")
+    segments = settings.scoring.segments
+    if segments is not None and segments.table is not None:
+        yield from input_problems(segments.table, dict(segments.table.columns), "scoring.segments.table")
     yield from output_problems(settings.output)
     for _, secret in config.secrets(settings):
         try:
@@ -136,8 +139,7 @@ def _run_on_spark(
     from recsys_spark.session import build_session
     from recsys_spark.stages import Job
 
-    sources = (settings.source, settings.items, settings.users, settings.scoring.exclude)
-    delta = "delta" in (settings.output.format, *(source.format for source in sources if source is not None))
+    delta = "delta" in (settings.output.format, *(table.format for table in settings.tables_read))
     with progress.stage("session"):
         spark = build_session(f"recsys {name} {run.as_of}", delta=delta)
     try:

@@ -14,6 +14,7 @@ from recsys_spark.ingest.settings import (
     RatingsSource,
     SeenFilter,
     SplitSettings,
+    TableSource,
     UsersSource,
 )
 from recsys_spark.models.settings import DotSettings, ModelSettings, PosteriorMfSettings
@@ -68,6 +69,13 @@ class Settings(Section):
     run: RunSettings = RunSettings()
     """How the run behaves."""
 
+    @property
+    def tables_read(self) -> tuple[TableSource, ...]:
+        """Every table that a run reads."""
+        segments = self.scoring.segments
+        optional = (self.scoring.exclude, None if segments is None else segments.table)
+        return (self.source, self.items, self.users, *(table for table in optional if table is not None))
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if isinstance(self.model, PosteriorMfSettings):
@@ -75,6 +83,12 @@ class Settings(Section):
                 raise ValueError(f"training.epochs above model.burn_in + 1 = {self.model.burn_in + 1} for posterior_mf")
             if self.items.features.names or self.users.features.names:
                 raise ValueError("no items.features and no users.features for posterior_mf, which cannot use them")
+        return self
+
+    @model_validator(mode="after")
+    def _users_have_segments(self) -> Self:
+        if self.scoring.segments is not None and self.users.segment is None:
+            raise ValueError("users.segment (the column with the segment of each user) for scoring.segments")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys_spark import artifact, config
+from recsys_spark.eligibility import Eligibility
 from recsys_spark.errors import DataError
 from recsys_spark.evaluation.epochs import epoch_metrics
 from recsys_spark.evaluation.fits import measure
@@ -30,10 +31,9 @@ from recsys_spark.ingest.location import fingerprint
 from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
 from recsys_spark.ingest.settings import SeenFilter
-from recsys_spark.kernels.arrays import I32
 from recsys_spark.known_features import KnownFeatures
 from recsys_spark.progress import Progress
-from recsys_spark.publishing.audit import audit_lists
+from recsys_spark.publishing.audit import Promises, audit_lists
 from recsys_spark.publishing.ledger import ledger_row
 from recsys_spark.publishing.rows import outcome_rows, top_n_rows
 from recsys_spark.publishing.sinks import SINKS
@@ -53,7 +53,7 @@ from recsys_spark.schemas import (
     USERS,
 )
 from recsys_spark.scoring.all_pairs import ScoringPlan
-from recsys_spark.scoring.allowed import allowed_items, among_allowed
+from recsys_spark.scoring.allowed import among_allowed
 from recsys_spark.scoring.left_out import with_barred
 from recsys_spark.scoring.staging import stage_lists
 from recsys_spark.scoring.uncertainty import Samples
@@ -132,7 +132,7 @@ def ingest(job: Job) -> Ingested:
         done.save()
         for scratch in ("checked", "classified", "new_users", "new_items", "exclusions", "barred"):
             (folder / scratch).delete()
-        _allowed_items(job, done)  # a condition that fails is to be told before hours of training
+        _eligibility(job, done)  # a condition that fails is to be told before hours of training
     job.summary.counts |= counts
     return done
 
@@ -224,15 +224,19 @@ def score(job: Job) -> None:
 def publish(job: Job) -> None:
     """Audit the staged lists, then make them visible; `top_n` is the last table to change."""
     ingested, trained = _ingested(job), _trained(job)
-    staged = _folder(job, "score")
+    staged, scoring = _folder(job, "score"), job.settings.scoring
     lists = job.spark.read.parquet(str(staged / "lists"))
     with job.progress.stage("audit"):
         found = audit_lists(
             lists,
             _users_of_run(job, ingested),
-            n_items=ingested.vocabularies.items.size,
-            top_n=job.settings.scoring.top_n,
-            exclude_seen=job.settings.scoring.leaves_out_seen,
+            Promises(
+                n_items=ingested.vocabularies.items.size,
+                top_n=scoring.top_n,
+                exclude_seen=scoring.leaves_out_seen,
+                variants=tuple(scoring.variants),
+                min_score=scoring.min_score,
+            ),
             stage=str(staged),
         )
     job.summary.counts |= ingested.counts | trained["counts"] | found
@@ -313,9 +317,9 @@ def _plan(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_samples: i
     popularity, known = scorers["popularity"], KnownFeatures.of(settings, ingested)
     usable_items = (popularity.item_bias > 0) | known.usable("item")
     candidates = np.flatnonzero(usable_items & eligible).astype(np.int32)
-    allowed = _allowed_items(job, ingested)
-    if allowed is not None:
-        candidates = among_allowed(candidates, allowed)
+    eligibility = _eligibility(job, ingested)
+    if eligibility.allowed is not None:
+        candidates = among_allowed(candidates, eligibility.allowed)
     return ScoringPlan(
         scorer=scorers[MAIN],
         fallback=scorers["item_mean" if settings.scoring.fallback == "damped_mean" else "popularity"],
@@ -326,16 +330,17 @@ def _plan(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_samples: i
         exclude_seen=settings.scoring.leaves_out_seen or settings.scoring.exclude is not None,
         samples=Samples(scorers["samples"], n_samples) if n_samples else None,
         kernel=settings.scoring.kernel,
+        variants=eligibility.variants,
+        min_score=settings.scoring.min_score,
+        # numbers of ratings are no scores of that kind
+        min_fallback_score=settings.scoring.min_score if settings.scoring.fallback == "damped_mean" else None,
+        segments=eligibility.segments,
+        segment_of=eligibility.segment_of,
     )
 
 
-def _allowed_items(job: Job, ingested: Ingested) -> I32 | None:
-    """The indices of the items that may be in a list; none: no condition says that some may not."""
-    condition = job.settings.scoring.items_allowed
-    if condition is None:
-        return None
-    attributes = [name for name in job.settings.items.columns if name not in ("item", "title")]
-    return allowed_items(ingested.read(job.spark, "items"), attributes, condition)
+def _eligibility(job: Job, ingested: Ingested) -> Eligibility:
+    return Eligibility.of(job.spark, job.settings, ingested, job.progress.say)
 
 
 def _tell_exclusions(job: Job, excluded: ExclusionCounts) -> None:
@@ -406,9 +411,7 @@ def _seen_filter(settings: Settings) -> SeenFilter | None:
 
 def _source_fingerprint(settings: Settings) -> str | None:
     """Of all inputs together; none where one of them has none."""
-    sources = (settings.source, settings.items, settings.users, settings.scoring.exclude)
-    paths = [s.path for s in sources if s is not None and s.path is not None]
-    prints = [fingerprint(path) for path in paths]
+    prints = [fingerprint(table.path) for table in settings.tables_read if table.path is not None]
     return None if None in prints else input_key(*prints)
 
 

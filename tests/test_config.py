@@ -68,13 +68,11 @@ def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one(
         ("training.objective=ranking", "training.objective"),
         ("training.use_model=dot-1", "training.use_model"),
         ("scoring.mode=incremental", "scoring.mode"),
-        ("scoring.segments={de: 'country = 1'}", "scoring.segments"),
         ("source.format=jdbc", "source.format"),
         ("output.catalog=a.b", "output.catalog"),
         ("report.enabled=true", "report.enabled"),
         ("audit.coverage={warn: 0.1}", "audit"),
         ("evaluation.k=[5]", "evaluation.k"),
-        ("users.segment=age", "users.segment"),
     ],
 )
 def test_what_cannot_be_done_yet_is_accepted_only_at_its_default(override: str, key: str) -> None:

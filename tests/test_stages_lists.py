@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recsys_spark import config, stages
-from recsys_spark.errors import AuditError, ConfigError
+from recsys_spark.errors import AuditError, ConfigError, DataError
 from recsys_spark.ingest.exclusions import ExclusionCounts
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
@@ -203,3 +203,77 @@ def test_a_condition_that_cannot_be_right_is_told_at_ingest(job: JobMaker) -> No
         stages.ingest(job("scoring.items_allowed=yaer > 1995"))
 
     assert raised.value.subject == "scoring.items_allowed"
+
+
+def test_each_variant_is_a_list_of_the_items_for_which_its_condition_holds(job: JobMaker, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("id,kind\n" + "".join(f"{i},{kind(i)}\n" for i in range(N_ITEMS)))
+    items = f"items={{path: {tmp_path}/items.csv, columns: {{item: id, kind: kind}}}}"
+    done = night(job(items, "scoring.variants={bought: kind = 'buy', popular: n_ratings > 1, five: item_id = '5'}"))
+
+    rows = pd.read_parquet(Path(done.settings.output.path) / "current" / "top_n")
+    unseen = everything_but(knows)
+    for user in range(N_USERS):
+        own = rows[rows.user_id == user]
+        assert set(own[own.variant.isna()].item_id) == unseen[user]
+        assert set(own[own.variant == "bought"].item_id) == {item for item in unseen[user] if item < 6}
+        assert set(own[own.variant == "popular"].item_id) == unseen[user]
+        assert set(own[own.variant == "five"].item_id) == unseen[user] & {5}
+        scores = [own[own.variant == "popular"].score.tolist(), own[own.variant.isna()].score.tolist()]
+        assert scores[0] == scores[1]
+    outcomes = pd.read_parquet(Path(done.settings.output.path) / "user_outcomes")
+    assert sorted(outcomes.user_id) == list(range(N_USERS))
+    assert done.summary.counts["ok"] == N_USERS
+    assert done.summary.counts["pairs_scored"] == N_USERS * N_ITEMS
+
+
+def users_with_countries(tmp_path: Path) -> str:
+    """User 5 has no country; nothing is said of that of user 4."""
+    (tmp_path / "users.csv").write_text("id,country\n0,SE\n1,SE\n2,FI\n3,FI\n4,XX\n5,\n")
+    return f"users={{path: {tmp_path}/users.csv, columns: {{user: id, country: country}}, segment: country}}"
+
+
+def test_users_of_a_segment_get_what_its_condition_allows(job: JobMaker, tmp_path: Path) -> None:
+    segments = "scoring.segments={where: {SE: item_id >= 6, FI: item_id < 3}, others: all}"
+    done = night(job(users_with_countries(tmp_path), segments))
+
+    def closed(user: int, item: int) -> bool:
+        return (user < 2 and item < 6) or (user in (2, 3) and item >= 3)
+
+    assert lists(done) == everything_but(lambda user, item: knows(user, item) or closed(user, item))
+
+
+def test_users_of_a_segment_get_what_a_table_allows_and_others_nothing(job: JobMaker, tmp_path: Path) -> None:
+    (tmp_path / "eligible.csv").write_text("segment,item_id\nSE,1\nSE,2\nSE,99\nFI,4\nNO,5\n")
+    done = night(job(users_with_countries(tmp_path), f"scoring.segments.table.path={tmp_path}/eligible.csv"))
+
+    eligible = {0: {1, 2}, 1: {1, 2}, 2: {4}, 3: {4}, 4: set(), 5: set()}
+    assert lists(done) == {user: {i for i in items if not knows(user, i)} for user, items in eligible.items()}
+    outcomes = pd.read_parquet(Path(done.settings.output.path) / "user_outcomes").set_index("user_id")
+    assert set(outcomes.outcome) == {"ok"}
+    assert outcomes.reason[5] == "nothing_left"
+
+
+def test_a_row_of_the_table_without_a_segment_stops_the_ingest(job: JobMaker, tmp_path: Path) -> None:
+    (tmp_path / "eligible.csv").write_text("segment,item_id\nSE,1\n,2\n")
+
+    with pytest.raises(DataError, match="1 rows without one of them"):
+        stages.ingest(job(users_with_countries(tmp_path), f"scoring.segments.table.path={tmp_path}/eligible.csv"))
+
+
+def test_segments_without_a_column_of_the_users_are_refused(job: JobMaker) -> None:
+    with pytest.raises(ConfigError, match=r"users\.segment"):
+        job("scoring.segments={where: {SE: item_id >= 6}}")
+
+
+def test_no_list_holds_a_score_below_the_minimum(job: JobMaker) -> None:
+    every = night(job())
+    rows = pd.read_parquet(Path(every.settings.output.path) / "current" / "top_n")
+    least = float(rows.score.median())
+
+    some = night(job(f"scoring.min_score={least}"))
+
+    left = pd.read_parquet(Path(some.settings.output.path) / "current" / "top_n")
+    key = ["user_id", "rank", "item_id", "score"]
+    expected = rows[rows.score >= least][key].sort_values(key).reset_index(drop=True)
+    pd.testing.assert_frame_equal(left[key].sort_values(key).reset_index(drop=True), expected)
+    assert 0 < len(left) < len(rows)

@@ -180,8 +180,14 @@ class UsersSource(MetadataSource):
 
     id_column = "user"
 
-    segment: Annotated[str | None, NotYet()] = None
-    """The column that decides which items a user may get."""
+    segment: str | None = None
+    """The column (by its name in `columns`) that decides which items a user may get, see `scoring.segments`."""
+
+    @model_validator(mode="after")
+    def _knows_its_segment(self) -> Self:
+        if self.segment is not None:
+            _refuse_unknown([self.segment], [c for c in self.columns if c != "user"], "a name that `columns` gives")
+        return self
 
 
 class ExclusionColumns(Section):
@@ -195,6 +201,29 @@ class ExclusionColumns(Section):
 
     until: ColumnRef | None = None
     """Till when: a date, to its end (UTC), or an ISO 8601 timestamp; empty or no column: for ever."""
+
+
+class EligibleColumns(Section):
+    """Which columns of a table of eligible items hold what."""
+
+    segment: ColumnRef = "segment"
+    """The segment, as it stands in the users' table."""
+
+    item: ColumnRef = "item_id"
+    """The item's id."""
+
+
+class EligibleSource(TableSource):
+    """The items that the users of a segment may get, one in each row."""
+
+    columns: EligibleColumns = EligibleColumns()
+    """Which columns hold segment and item."""
+
+    @model_validator(mode="after")
+    def _lies_somewhere(self) -> Self:
+        if self.path is None:
+            raise ValueError("a path: where the table of eligible items lies")
+        return self
 
 
 class ExclusionsSource(TableSource):

@@ -148,6 +148,13 @@ class PairScorer:
         low, high = self.clip
         return np.clip(scores, np.float32(low), np.float32(high))
 
+    def unclipped(self, score: float) -> float:
+        """The lowest unclipped score whose published score is not below `score`; infinite if there is none."""
+        if self.clip is None:
+            return score
+        low, high = self.clip
+        return -math.inf if score <= low else score if score <= high else math.inf
+
     def _expected_dimensions(self) -> Iterator[tuple[str, F32, int]]:
         yield "user", self.user, 2
         yield "item", self.item, 2

@@ -1,4 +1,4 @@
-"""From staged lists, one row for each user, to the rows that are published. Narrow: nothing is shuffled."""
+"""From staged lists, one row for each list, to the rows that are published. Narrow: nothing is shuffled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def top_n_rows(lists: DataFrame, run: Run, model_id: str, generated_at: datetime
         generated_at: when they are published.
     """
     entries = F.posexplode(F.arrays_zip("item_ids", "scores", "score_stds")).alias("place", "entry")
-    rows = lists.select("user_id", "outcome", entries)
+    rows = lists.select("user_id", "variant", "outcome", entries)
     reason = F.when(F.col("outcome") == "cold_fallback", "cold_fallback").otherwise("model")
     return rows.select(
         "user_id",
@@ -30,7 +30,7 @@ def top_n_rows(lists: DataFrame, run: Run, model_id: str, generated_at: datetime
         reason.alias("reason"),
         F.col("entry.score_stds").alias("score_std"),
         F.lit(None).cast("float").alias("predicted_rating"),
-        F.lit(None).cast("string").alias("variant"),
+        "variant",
         F.lit(run.run_id).alias("run_id"),
         F.lit(model_id).alias("model_id"),
         F.lit(run.as_of).alias("as_of"),
@@ -39,8 +39,8 @@ def top_n_rows(lists: DataFrame, run: Run, model_id: str, generated_at: datetime
 
 
 def outcome_rows(lists: DataFrame, run: Run) -> DataFrame:
-    """The rows of `user_outcomes`: one for each user of the run."""
-    return lists.select(
+    """The rows of `user_outcomes`: one for each user of the run, about the first list."""
+    return lists.where(F.col("variant").isNull()).select(
         "user_id",
         "outcome",
         n_items().alias("n_items"),

@@ -1,4 +1,4 @@
-"""Every user against every candidate: top-N lists by `mapInArrow`, one row for each user.
+"""Every user against every candidate: top-N lists by `mapInArrow`, one row for each list.
 
 A task gets the rows of a block of users (id, index, seen list), scores them against all candidates with the kernels,
 and gives back their lists. Nothing of the size users x items exists or is shuffled, and no task imports TensorFlow.
@@ -7,8 +7,8 @@ and gives back their lists. Nothing of the size users x items exists or is shuff
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from recsys_spark.kernels.arrays import I32, Flags
 from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.kernels.segments import Segments
 from recsys_spark.kernels.top_n import Kernel, PreparedItems, TopN, prepare
 from recsys_spark.schemas import ITEM, USER, PinnedIds
 from recsys_spark.scoring.shipping import Tally, shipped
 from recsys_spark.scoring.uncertainty import Samples
 from recsys_spark.spark_schema import to_spark
-
-USERS_AT_ONCE = 1024
-"""Users whose lists are made into one Arrow batch; bounds a worker's memory, changes no row."""
 
 OK, COLD_FALLBACK, ERROR = "ok", "cold_fallback", "error"
 """What may become of a user."""
@@ -47,6 +46,11 @@ class ScoringPlan:
         exclude_seen: whether seen items are left out.
         samples: of the model's posterior, for the standard deviation of what is in a list; none: no deviations.
         kernel: how lists are made; changes the speed, never a row.
+        variants: by name, bool[n_items]: which items may enter a further list of each user.
+        min_score: items with a lower published score enter no list by the model.
+        min_fallback_score: the same for lists by the fallback.
+        segments: the eligible items of each segment; none: there are no segments.
+        segment_of: i32[n_users], the segment of each user, -1: every candidate is eligible.
     """
 
     scorer: PairScorer
@@ -58,22 +62,37 @@ class ScoringPlan:
     exclude_seen: bool = True
     samples: Samples | None = None
     kernel: Kernel = "auto"
+    variants: Mapping[str, Flags] = field(default_factory=dict)
+    min_score: float | None = None
+    min_fallback_score: float | None = None
+    segments: Segments | None = None
+    segment_of: I32 | None = None
+
+    @property
+    def names(self) -> list[str | None]:
+        """Of the lists of a user; none for the first one, of all candidates."""
+        return [None, *self.variants]
 
     # a worker keeps its plan, and so what it has coded, from one task to the next
 
     @functools.cached_property
     def by_model(self) -> PreparedItems:
         """The candidates, ready to be scored by the model."""
-        return prepare(self.scorer, self.candidates, kernel=self.kernel)
+        return self._prepared(self.scorer)
 
     @functools.cached_property
     def by_fallback(self) -> PreparedItems:
         """The candidates, ready for users without a trained vector."""
-        return prepare(self.fallback, self.candidates, kernel=self.kernel)
+        return self._prepared(self.fallback)
+
+    def _prepared(self, scorer: PairScorer) -> PreparedItems:
+        everything = np.ones(scorer.n_items, np.bool_)
+        variants = [everything, *self.variants.values()] if self.variants else []
+        return prepare(scorer, self.candidates, variants=variants, segments=self.segments, kernel=self.kernel)
 
 
 def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds, *, tally: Tally | None = None) -> DataFrame:
-    """The list of every user.
+    """The lists of every user.
 
     Args:
         users: `user_id`, `user_index` int, `seen` array<int> of ascending item indices; one row for each user.
@@ -82,9 +101,10 @@ def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds, *, tall
         tally: counts what is done while it runs.
 
     Returns:
-        One row for each user: `user_id`, `user_index`, `outcome`, `reason`, and the list, best first, as the arrays
-        `item_ids`, `item_indices`, `scores` (float32, clipped if the scorer clips) and `score_stds` (nulls without
-        samples); then `kernel`, which made it, and `pairs_scored`: the other candidates were left out by a bound.
+        One row for each list: `user_id`, `user_index`, `variant` (null: the first list, of all candidates), `outcome`,
+        `reason`, and the list, best first, as the arrays `item_ids`, `item_indices`, `scores` (float32, clipped if the
+        scorer clips) and `score_stds` (nulls without samples); then `kernel`, which made it, and `pairs_scored` for all
+        lists of the user, told with the first one: the other candidates were left out by a bound.
     """
     fetch = shipped(users.sparkSession, plan)
     schema = lists_schema(ids)
@@ -93,8 +113,8 @@ def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds, *, tall
         plan = fetch()
         for lists in _lists_of_block(batches, plan, schema):
             if tally is not None:
-                scored = pc.sum(lists.column("pairs_scored")).as_py()
-                tally.add(users=lists.num_rows, decided=lists.num_rows * len(plan.candidates), scored=scored)
+                scored, users = pc.sum(lists.column("pairs_scored")).as_py(), lists.num_rows // len(plan.names)
+                tally.add(users=users, decided=users * len(plan.candidates), scored=scored)
             yield lists
 
     wanted = users.select("user_id", "user_index", "seen")
@@ -102,11 +122,12 @@ def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds, *, tall
 
 
 def lists_schema(ids: PinnedIds) -> pa.Schema:
-    """The columns of staged lists: one row for each user."""
+    """The columns of staged lists: one row for each list."""
     return pa.schema(
         [
             pa.field("user_id", ids.arrow(USER)),
             pa.field("user_index", pa.int32()),
+            pa.field("variant", pa.string()),
             pa.field("outcome", pa.string()),
             pa.field("reason", pa.string()),
             pa.field("item_ids", pa.list_(ids.arrow(ITEM))),
@@ -123,8 +144,9 @@ def _lists_of_block(
     batches: Iterable[pa.RecordBatch], plan: ScoringPlan, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        for start in range(0, batch.num_rows, USERS_AT_ONCE):
-            users = batch.slice(start, USERS_AT_ONCE)
+        at_once = plan.by_model.users_at_once
+        for start in range(0, batch.num_rows, at_once):
+            users = batch.slice(start, at_once)
             known = plan.has_vector[users.column("user_index").to_numpy()]
             if known.any():
                 yield _lists(users.filter(pa.array(known)), plan.by_model, plan, schema, cold=False)
@@ -139,33 +161,45 @@ def _lists(
     offsets = np.zeros(users.num_rows + 1, np.int64)
     if plan.exclude_seen:
         np.cumsum(seen.value_lengths().to_numpy(), out=offsets[1:])
+    index = users.column("user_index").to_numpy()
+    least = plan.min_fallback_score if cold else plan.min_score
     found = prepared.top_n(
-        users.column("user_index").to_numpy(),
+        index,
         seen_offsets=offsets,
         seen_items=seen.flatten().to_numpy()[: offsets[-1]],
         n=plan.top_n,
+        min_score=-np.inf if least is None else prepared.scorer.unclipped(least),
+        segment=None if plan.segment_of is None else plan.segment_of[index],
     )
+    return _as_rows(users, found, prepared.scorer, plan, schema, cold=cold)
+
+
+def _as_rows(
+    users: pa.RecordBatch, found: TopN, scorer: PairScorer, plan: ScoringPlan, schema: pa.Schema, *, cold: bool
+) -> pa.RecordBatch:
+    of_list, variant = np.divmod(np.arange(len(found.counts)), len(plan.names))
     inside = np.arange(found.items.shape[1]) < found.counts[:, None]
     starts = pa.array(np.concatenate(([0], np.cumsum(found.counts))), pa.int32())
     indices = pa.array(found.items[inside])
-    scores = pa.array(prepared.scorer.published(found.scores[inside]))
+    scores = pa.array(scorer.published(found.scores[inside]))
     outcomes, reasons = _outcomes(found, cold=cold)
     samples = None if cold else plan.samples
     deviations = pa.nulls(len(indices), pa.float32())
     if samples is not None:
-        of_user = np.repeat(users.column("user_index").to_numpy(), found.counts)
+        of_user = np.repeat(users.column("user_index").to_numpy()[of_list], found.counts)
         deviations = pa.array(samples.deviations(of_user, found.items[inside]))
     columns = [
-        users.column("user_id"),
-        users.column("user_index"),
+        users.column("user_id").take(pa.array(of_list)),
+        users.column("user_index").take(pa.array(of_list)),
+        pa.array(plan.names, pa.string()).take(pa.array(variant)),
         pa.array(outcomes),
         pa.array(reasons),
         pa.ListArray.from_arrays(starts, plan.item_ids.take(indices)),
         pa.ListArray.from_arrays(starts, indices),
         pa.ListArray.from_arrays(starts, scores),
         pa.ListArray.from_arrays(starts, deviations),
-        pa.array(np.where(found.screened, "screen", "plain")),
-        pa.array(found.scored),
+        pa.array(np.where(found.screened[of_list], "screen", "plain")),
+        pa.array(np.where(variant == 0, found.scored[of_list], 0)),
     ]
     return pa.RecordBatch.from_arrays([c.cast(f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
@@ -173,7 +207,7 @@ def _lists(
 def _outcomes(found: TopN, *, cold: bool) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]:
     sound = COLD_FALLBACK if cold else OK
     why = NO_VECTOR if cold else MODEL
-    nothing = found.counts == 0
-    outcomes = np.where(found.finite, np.where(nothing, OK, sound), ERROR)
-    reasons = np.where(found.finite, np.where(nothing, NOTHING_LEFT, why), NOT_FINITE)
+    nothing, finite = found.counts == 0, np.repeat(found.finite, len(found.counts) // max(len(found.finite), 1))
+    outcomes = np.where(finite, np.where(nothing, OK, sound), ERROR)
+    reasons = np.where(finite, np.where(nothing, NOTHING_LEFT, why), NOT_FINITE)
     return outcomes, reasons

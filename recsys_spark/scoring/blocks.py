@@ -47,7 +47,7 @@ def nanoseconds_per_pair(scorer: PairScorer, *, screened: bool) -> float:
     """Time of one pair on one core; measured on CPUs with AVX-512 (`benchmarks/kernels.py`)."""
     columns = int(scorer.user.shape[1])
     if screened and scorer.is_dot:
-        return 0.7 + columns / 100
+        return 0.3 + columns / 200
     if screened:
         return 0.5 + len(scorer.layers[0].bias) / 300 if len(scorer.layers) == 2 else 10.0
     multiply_adds = columns

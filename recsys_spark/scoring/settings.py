@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from recsys_spark.config import NotYet, Section
-from recsys_spark.ingest.settings import ExclusionsSource, SeenFilter
+from recsys_spark.ingest.settings import EligibleSource, ExclusionsSource, SeenFilter
 
 
 def _kind(value: Any) -> str:
@@ -19,6 +19,25 @@ AllOrSome = Annotated[
     Annotated[bool, Tag("all-or-none")] | Annotated[SeenFilter, Tag("some-rows")], Discriminator(_kind)
 ]
 """Of the seen rows: all, none, or those that a filter lets count."""
+
+
+class SegmentSettings(Section):
+    """Which items are eligible for the users of a segment. What `items_allowed` leaves out is so for all of them."""
+
+    where: dict[str, str] = {}
+    """For a few segments: by segment a SQL condition like `items_allowed`."""
+
+    table: EligibleSource | None = None
+    """For many: a table with a row for each segment and eligible item."""
+
+    others: Literal["all", "none"] = "none"
+    """What users get whose segment is not among these, or who have none: every item, or an empty list."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if bool(self.where) == (self.table is not None):
+            raise ValueError("either `where` or `table`")
+        return self
 
 
 class ScoringSettings(Section):
@@ -37,11 +56,12 @@ class ScoringSettings(Section):
     """A SQL condition over item_id, title, n_ratings, first_seen_run and the other names that `items.columns` gives (as
     text): only these items are candidates. Training is not affected."""
 
-    segments: Annotated[dict[str, str] | None, NotYet()] = None
-    """Which items the users of a segment may get."""
+    segments: SegmentSettings | None = None
+    """Which items the users of a segment may get; the segment of a user stands in the column `users.segment`."""
 
-    min_score: Annotated[float | None, NotYet()] = None
-    """Items with a lower score are left out of a list."""
+    min_score: float | None = None
+    """Items with a lower published score are left out of a list. Lists by popularity have no scores of that kind and
+    are left as they are."""
 
     users: tuple[str, ...] | None = None
     """Ids of the users who get a list; none: every user of the run."""
@@ -57,8 +77,8 @@ class ScoringSettings(Section):
     mode: Annotated[Literal["full", "incremental"], NotYet(("incremental",))] = "full"
     """full: every user; incremental: users whose data changed."""
 
-    variants: Annotated[dict[str, str] | None, NotYet()] = None
-    """Further lists for each user, for example one for each category."""
+    variants: dict[str, str] = Field({}, max_length=62)
+    """Further lists for each user, by name: a SQL condition like `items_allowed` says which items may enter each."""
 
     @property
     def leaves_out_seen(self) -> bool:

@@ -35,7 +35,8 @@ def work_of(lists: Folder) -> Work:
     files, _ = lists.arrow
     users, scored, kernels = 0, 0, dict[str, int]()
     found = ds.dataset(lists.parquet_files(), format="parquet", filesystem=files)
-    for batch in found.to_batches(columns=["kernel", "pairs_scored"]):
+    for batch in found.to_batches(columns=["variant", "kernel", "pairs_scored"]):
+        batch = batch.filter(pc.is_null(batch.column("variant")))
         users += batch.num_rows
         scored += pc.sum(batch.column("pairs_scored")).as_py() or 0
         for count in pc.value_counts(batch.column("kernel")).to_pylist():

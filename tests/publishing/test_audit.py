@@ -9,21 +9,22 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.errors import AuditError
-from recsys_spark.publishing.audit import audit_lists
+from recsys_spark.publishing.audit import Promises, audit_lists
 
 LISTS = (
-    "user_id string, user_index int, outcome string, reason string, "
+    "user_id string, user_index int, variant string, outcome string, reason string, "
     "item_ids array<string>, item_indices array<int>, scores array<float>"
 )
-ALICE = ("alice", 0, "ok", "model", ["x", "y"], [1, 2], [4.0, 3.0])
-BOB = ("bob", 1, "cold_fallback", "no_trained_vector", ["w"], [0], [3.5])
-CAROL = ("carol", 2, "error", "score_not_finite", [], [], [])
-DAVE = ("dave", 3, "ok", "nothing_left", [], [], [])
+ALICE = ("alice", 0, None, "ok", "model", ["x", "y"], [1, 2], [4.0, 3.0])
+BOB = ("bob", 1, None, "cold_fallback", "no_trained_vector", ["w"], [0], [3.5])
+CAROL = ("carol", 2, None, "error", "score_not_finite", [], [], [])
+DAVE = ("dave", 3, None, "ok", "nothing_left", [], [], [])
 
 
-def audit(spark: SparkSession, *rows: tuple[Any, ...], exclude_seen: bool = True) -> dict[str, int]:
+def audit(spark: SparkSession, *rows: tuple[Any, ...], **promises: Any) -> dict[str, int]:
     lists = spark.createDataFrame(rows, LISTS).coalesce(1)
-    return audit_lists(lists, users(spark), n_items=3, top_n=2, exclude_seen=exclude_seen, stage="stage")
+    promised = Promises(**{"n_items": 3, "top_n": 2, "exclude_seen": True} | promises)
+    return audit_lists(lists, users(spark), promised, stage="stage")
 
 
 def users(spark: SparkSession) -> DataFrame:
@@ -32,7 +33,7 @@ def users(spark: SparkSession) -> DataFrame:
 
 
 def changed(row: tuple[Any, ...], **fields: Any) -> tuple[Any, ...]:
-    names = ("user_id", "user_index", "outcome", "reason", "item_ids", "item_indices", "scores")
+    names = ("user_id", "user_index", "variant", "outcome", "reason", "item_ids", "item_indices", "scores")
     return tuple(fields.get(name, value) for name, value in zip(names, row, strict=True))
 
 
@@ -68,7 +69,7 @@ def test_a_seeded_defect_breaks_its_rule(spark: SparkSession, rule: str, alice: 
         audit(spark, alice, BOB, CAROL, DAVE)
 
     assert raised.value.subject == f"rule {rule}"
-    assert raised.value.found.startswith("1 users")
+    assert raised.value.found.startswith("1 lists")
     assert "stage" in raised.value.hint
 
 
@@ -77,7 +78,7 @@ def test_a_barred_item_breaks_its_rule_whatever_becomes_of_seen_ones(spark: Spar
     with pytest.raises(AuditError, match="nothing_barred") as raised:
         audit(spark, ALICE, changed(BOB, item_indices=[2]), CAROL, DAVE, exclude_seen=exclude_seen)
 
-    assert raised.value.found.startswith("1 users")
+    assert raised.value.found.startswith("1 lists")
 
 
 def test_a_user_without_a_row_is_missed(spark: SparkSession) -> None:
@@ -91,9 +92,33 @@ def test_a_user_who_is_not_of_the_run_is_found(spark: SparkSession) -> None:
 
 
 def test_a_user_with_two_rows_is_found(spark: SparkSession) -> None:
-    with pytest.raises(AuditError, match="one_row_for_each_user"):
+    with pytest.raises(AuditError, match="each_list_of_a_user_once"):
         audit(spark, ALICE, BOB, BOB, CAROL, DAVE)
 
 
 def test_seen_items_are_no_defect_where_they_are_wanted(spark: SparkSession) -> None:
     assert audit(spark, changed(ALICE, item_indices=[0, 2]), BOB, CAROL, DAVE, exclude_seen=False)["ok"] == 2
+
+
+def in_two_variants(*rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return [changed(row, variant=variant) for row in rows for variant in (None, "new")]
+
+
+def test_every_user_has_every_variant_once_and_is_counted_once(spark: SparkSession) -> None:
+    sound = in_two_variants(ALICE, BOB, CAROL, DAVE)
+
+    found = audit(spark, *sound, variants=("new",))
+
+    assert found == {"ok": 2, "cold_fallback": 1, "error": 1, "rows_published": 6}
+    without_two = [row for row in sound if row not in (sound[0], sound[3])]
+    for unsound in (sound[:-1], [*sound[:-1], sound[0]], [*sound[1:], sound[1]], without_two):
+        with pytest.raises(AuditError, match="each_list_of_a_user_once"):
+            audit(spark, *unsound, variants=("new",))
+    with pytest.raises(AuditError, match="known_variant"):
+        audit(spark, *sound[:-1], changed(DAVE, variant="old"), variants=("new",))
+
+
+def test_a_score_below_the_minimum_is_found_in_lists_by_the_model(spark: SparkSession) -> None:
+    assert audit(spark, ALICE, changed(BOB, scores=[1.0]), CAROL, DAVE, min_score=3.0)["ok"] == 2
+    with pytest.raises(AuditError, match="no_low_score"):
+        audit(spark, ALICE, BOB, CAROL, DAVE, min_score=3.5)

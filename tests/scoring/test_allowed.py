@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.errors import ConfigError, DataError
-from recsys_spark.scoring.allowed import allowed_items, among_allowed
+from recsys_spark.kernels.arrays import I32
+from recsys_spark.scoring.allowed import ITEMS_ALLOWED, among_allowed, items_where
 
 ROWS = [
     ("c", 2, "run-2", 0, None, None),
@@ -16,6 +19,10 @@ ROWS = [
     ("d", 3, "run-2", 5, "Zadig", {"year": "1747", "kind": "Novel"}),
 ]
 ATTRIBUTES = ("year", "kind")
+
+
+def allowed_items(items: DataFrame, attributes: Sequence[str], condition: str) -> I32:
+    return items_where(items, attributes, {ITEMS_ALLOWED: condition})[ITEMS_ALLOWED]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +85,7 @@ def test_text_that_is_no_number_is_told_with_the_way_round_it(items: DataFrame) 
 
 
 def test_a_condition_that_allows_nothing_is_refused(items: DataFrame) -> None:
-    with pytest.raises(DataError, match="at least one item"):
+    with pytest.raises(DataError, match="holds for an item"):
         allowed_items(items, ATTRIBUTES, "n_ratings < 0")
 
 
@@ -90,3 +97,13 @@ def test_candidates_are_those_that_are_allowed_and_never_none() -> None:
     assert (left.dtype, list(left)) == (np.int32, [4, 9])
     with pytest.raises(DataError, match="at least one candidate"):
         among_allowed(candidates, np.array([0, 5], np.int32))
+
+
+def test_of_many_conditions_the_wrong_one_is_named(items: DataFrame) -> None:
+    conditions = {f"scoring.variants.{n}": f"n_ratings > {n - 100}" for n in range(70)}
+
+    found = items_where(items, ATTRIBUTES, conditions)
+    assert [list(indices) for indices in found.values()] == [[0, 1, 2, 3]] * 70
+    with pytest.raises(ConfigError) as raised:
+        items_where(items, ATTRIBUTES, conditions | {"scoring.variants.67": "colour = 'red'"})
+    assert raised.value.subject == "scoring.variants.67"
