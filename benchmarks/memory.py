@@ -4,8 +4,8 @@
 
 Real Spark with one core, so that there is one worker; vectors of random numbers, dot products of 64 columns and one
 hidden layer of 1,024 units over 10 + 10 columns; users with 100 seen items each, ten entries a list. A worker is new
-for each size: its peak (`VmHWM`, which counts the pages of the mapped file that it has read) is asked for by a second query
-that runs in the same worker. The last line is one JSON object.
+for each size. Its peak (`VmHWM`, which counts the pages of the mapped file that it has read) is asked for by a second
+query that runs in the same worker. The last line is one JSON object.
 """
 
 from __future__ import annotations

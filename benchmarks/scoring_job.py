@@ -1,11 +1,13 @@
 """The scoring job beside its peers on Spark: from a model to a staged table of the ten best items of every user.
 
     ./.venv/bin/python benchmarks/scoring_job.py [--ratings 20000000] [--rank 64] [--rounds 3] [--deep] [--out FILE]
+    ./.venv/bin/python benchmarks/scoring_job.py --users 400000 --items 100000 --rounds 0 [--out FILE]
 
-Ratings are generated in MovieLens 20M's shape (138,493 x 26,744, see `generated_ratings.py`). Spark's ALS is fitted on
-them, two iterations, and everybody scores with its factors, in one session on `local[*]`, in turns, to Parquet:
+Ratings are generated in MovieLens 20M's shape (138,493 x 26,744, see `generated_ratings.py`) or in another one. Spark's
+ALS is fitted on them, two iterations, and everybody scores with its factors, in one session on `local[*]`, in turns, to
+Parquet:
 
-- ours: `score_all_pairs`, with the 20 M seen items left out, as the nightly job calls it; again with nothing left out;
+- ours: `stage_lists` as the nightly job calls it, with the 20 M seen items left out; again with nothing left out;
 - Spark: `recommendForAllUsers`, which leaves nothing out;
 - implicit's top-k in a plain `mapInArrow`, with the seen items left out (the extra `bench` installs it).
 
@@ -13,8 +15,8 @@ With `--deep` a network of one hidden layer of 1,024 units scores as well (with 
 pairs, pyspark's `predict_batch_udf` with the Keras network the pairs of 40 and of 400 users, extrapolated from what the
 360 users between them take, so without what starting it costs.
 
-The first round of each is cold: it starts Python workers and compiles. Audit and publishing are not part of it. The
-last line is one JSON object.
+The first round of each is cold: it starts Python workers and compiles; with `--rounds 0` it is the only one. Audit and
+publishing are not part of it. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -43,15 +45,15 @@ from pyspark.sql import functions as F  # noqa: E402
 
 from benchmarks.generated_ratings import Generated, generate  # noqa: E402
 from recsys_spark.evaluation.baselines import fit_baselines  # noqa: E402
+from recsys_spark.ingest.tables import users_in_a_block  # noqa: E402
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer  # noqa: E402
 from recsys_spark.schemas import PinnedIds  # noqa: E402
-from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs  # noqa: E402
+from recsys_spark.scoring.all_pairs import ScoringPlan  # noqa: E402
+from recsys_spark.scoring.staging import stage_lists  # noqa: E402
 from recsys_spark.session import build_session  # noqa: E402
+from recsys_spark.storage import Folder  # noqa: E402
 
 TOP_N = 10
-FILES = 16
-"""Of the users with their seen lists, as ingest writes some."""
-
 UDF_USERS = (40, 400)
 """How many users' pairs `predict_batch_udf` scores: two sizes, so that what starting it costs can be taken out."""
 
@@ -60,13 +62,15 @@ def main() -> None:
     """Measure all contenders in turns."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ratings", type=int, default=20_000_000)
+    parser.add_argument("--users", type=int, help="in proportion to the ratings if not given")
+    parser.add_argument("--items", type=int, help="likewise, to their square root")
     parser.add_argument("--rank", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--deep", action="store_true")
     parser.add_argument("--only-deep", action="store_true")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    generated = generate(given.ratings, seed=0)
+    generated = generate(given.ratings, seed=0, n_users=given.users, n_items=given.items)
     with tempfile.TemporaryDirectory() as scratch:
         folder, spark = Path(scratch), session()
         users = users_of(spark, generated, folder)
@@ -89,15 +93,37 @@ def dots(
     scorer = scorer_of(als, generated)
     plan = plan_of(scorer, generated)
     contenders = {
-        "ours": lambda: score_all_pairs(users, plan, IDS),
-        "ours, nothing left out": lambda: score_all_pairs(users, replace(plan, exclude_seen=False), IDS),
-        "Spark ALS, nothing left out": lambda: als.recommendForAllUsers(TOP_N),
-        "implicit in mapInArrow": lambda: by_implicit(users, scorer),
+        "ours": staging(users, plan),
+        "ours, nothing left out": staging(users, replace(plan, exclude_seen=False)),
+        "Spark ALS, nothing left out": writing(lambda: als.recommendForAllUsers(TOP_N)),
+        "implicit in mapInArrow": writing(lambda: by_implicit(users, scorer)),
     }
     return in_turns(contenders, folder, rounds) | {"pairs": scorer.n_users * scorer.n_items}
 
 
 IDS = PinnedIds(user="long", item="long")
+
+Contender = Callable[[Path], object]
+"""Writes its lists into a folder."""
+
+
+def staging(users: DataFrame, plan: ScoringPlan) -> Contender:
+    """Ours, as the stage `score` of the nightly job calls it."""
+
+    def run(target: Path) -> object:
+        sizes = {"n_users": len(plan.has_vector), "blocks": len(users.inputFiles())}
+        return stage_lists(users, plan, IDS, Folder(str(target)), **sizes, say=lambda _: None)
+
+    return run
+
+
+def writing(made: Callable[[], DataFrame]) -> Contender:
+    """A peer's frame, written as Parquet."""
+
+    def run(target: Path) -> None:
+        made().write.mode("overwrite").parquet(str(target))
+
+    return run
 
 
 def session() -> SparkSession:
@@ -118,7 +144,9 @@ def users_of(spark: SparkSession, generated: Generated, folder: Path) -> DataFra
     n_users = int(generated.user.max()) + 1
     offsets = np.searchsorted(generated.user, np.arange(n_users + 1))
     (folder / "seen").mkdir()
-    for number, part in enumerate(np.array_split(np.arange(n_users, dtype=np.int32), FILES)):
+    in_block = users_in_a_block(int(generated.item.max()) + 1)
+    for number, first in enumerate(range(0, n_users, in_block)):
+        part = np.arange(first, min(first + in_block, n_users), dtype=np.int32)
         begin, end = offsets[part[0]], offsets[part[-1] + 1]
         starts = pa.array((offsets[part[0] : part[-1] + 2] - begin).astype(np.int32))
         seen = pa.ListArray.from_arrays(starts, pa.array(generated.item[begin:end]))
@@ -191,19 +219,19 @@ def by_implicit(users: DataFrame, scorer: PairScorer) -> DataFrame:
     return users.mapInArrow(block, "user_id long, items array<int>, scores array<float>")
 
 
-def in_turns(contenders: dict[str, Callable[[], DataFrame]], folder: Path, rounds: int) -> dict[str, Any]:
+def in_turns(contenders: dict[str, Contender], folder: Path, rounds: int) -> dict[str, Any]:
     """Seconds of each: the first round, and the median of the others."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(1 + rounds):
-        for name, made in contenders.items():
+        for name, run in contenders.items():
             start = time.perf_counter()
             try:
-                made().write.mode("overwrite").parquet(str(folder / "out"))
+                run(folder / "out")
             except Exception as error:  # a peer that cannot run is told, and the others go on
                 print(f"NOT RUN: {name}: {str(error).splitlines()[0][:200]}", file=sys.stderr)
                 continue
             seconds[name].append(time.perf_counter() - start)
-    found = {n: {"first": s[0], "warm": statistics.median(s[1:])} for n, s in seconds.items() if len(s) > 1}
+    found = {n: {"first": s[0], "warm": statistics.median(s[1:] or s)} for n, s in seconds.items() if s}
     for name, both in found.items():
         ratio = both["warm"] / found["ours"]["warm"]
         print(
@@ -258,9 +286,9 @@ def deep(spark: SparkSession, users: DataFrame, generated: Generated, folder: Pa
     few, many = UDF_USERS
     names = [f"predict_batch_udf, {n} users" for n in UDF_USERS]
     contenders = {
-        "ours": lambda: score_all_pairs(users, plan, IDS),
-        names[0]: lambda: predicted(few),
-        names[1]: lambda: predicted(many),
+        "ours": staging(users, plan),
+        names[0]: writing(lambda: predicted(few)),
+        names[1]: writing(lambda: predicted(many)),
     }
     found = in_turns(contenders, folder, rounds)
     one_user = (found[names[1]]["warm"] - found[names[0]]["warm"]) / (many - few)
