@@ -211,9 +211,10 @@ def score(job: Job) -> None:
         )
         n_candidates = len(plan.candidates)
         skipped = work.users * n_candidates - work.scored
+        by = "by a bound" if plan.segments is None else "by a bound or the user's segment"
         job.progress.say(
             f"{work.users:,} users x {n_candidates:,} candidates = {work.users * n_candidates:,} pairs decided, "
-            f"{skipped:,} of them by a bound (users by kernel: {work.kernels})"
+            f"{skipped:,} of them {by} (users by kernel: {work.kernels})"
         )
         if len(plan.candidates) < plan.top_n:
             job.run.warn(f"scoring.top_n is {plan.top_n}, but there are only {len(plan.candidates)} candidate items")

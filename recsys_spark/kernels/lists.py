@@ -24,7 +24,8 @@ class TopN(NamedTuple):
     """i32[m * V], entries of each list: n, or fewer if there are not so many that may enter."""
 
     finite: Flags
-    """bool[m]; false if a candidate's score, seen or not, is infinite or NaN. Such a user's lists are empty."""
+    """bool[m]; false if a candidate's score is infinite or NaN, seen or not, unless the user's segment may not get it
+    anyway. Such a user's lists are empty."""
 
     scored: I32
     """i32[m], candidates that `score32` has scored; the others were left out by a bound."""
@@ -77,6 +78,10 @@ class Seen(NamedTuple):
 
     items: I32
     """i32[...], ascending for each user."""
+
+    def of(self, users: I64) -> Seen:
+        """Those of some users."""
+        return Seen(self.next[users], read_only(self.stop[users]), self.items)
 
 
 def checked_seen(offsets: I64, items: I32, *, n_users: int) -> Seen:

@@ -198,7 +198,8 @@ def _take(
     variants, n = lists.counts.size // lists.finite.size, lists.items.shape[1]
     unusable = 0
     for lane in range(lanes):
-        unusable += not abs(scores[lane]) <= _LARGEST_FLOAT
+        if not abs(scores[lane]) <= _LARGEST_FLOAT and not (closed.row.size and is_closed(closed, t, first + lane)):
+            unusable += 1
     if unusable or not lists.finite[t]:
         lists.finite[t] = False
         for own in range(t * variants, (t + 1) * variants):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -49,6 +49,12 @@ _CODED_AT_ONCE = 1 << 27
 """Bytes of coded candidates that are kept from one call to the next. More are coded in parts, for each call anew."""
 
 _MOST_VARIANTS = 63
+
+_FEW_SEGMENTS = 32
+"""So many may have coded candidates of their own."""
+
+_BESIDE_CODES = 64
+"""Bytes of a candidate besides its codes: order, bits, scales, a packed row's share."""
 
 _NO_SEGMENTS = Segments(np.zeros(1, np.int64), np.zeros(0, np.int32))
 
@@ -165,12 +171,21 @@ class PreparedItems:
         seen = checked_seen(seen_offsets, seen_items, n_users=len(users))
         segment = checked_segments(segment, self.segments, n_users=len(users))
         floor = _float32_not_below(min_score)
+        if segment is None or not self._segments_apart:
+            return self._lists(users, seen, segment, floor, n)
+        lists = TopN.empty(len(users), n, self.n_variants)
+        for number in np.unique(segment):
+            rows = np.flatnonzero(segment == number)
+            of_segment = self if number < 0 else self._of_segment(int(number))
+            lists.put(rows, of_segment._lists(read_only(users[rows]), seen.of(rows), None, floor, n))
+        return lists
+
+    def _lists(self, users: I32, seen: Seen, segment: I32 | None, floor: np.float32, n: int) -> TopN:
         lists = TopN.empty(len(users), n, self.n_variants)
         rest = self._screened(users, seen, segment, floor, lists) if self.screens else np.arange(len(users))
         if len(rest):
             own = TopN.empty(len(rest), n, self.n_variants)
-            own_seen = Seen(seen.next[rest], seen.stop[rest], seen.items)
-            some = read_only(users[rest])
+            own_seen, some = seen.of(rest), read_only(users[rest])
             closed = NOTHING_CLOSED if segment is None else self._closed_plain.of(segment[rest])
             tile = self.users_per_tile
             plain_lists(self.scorer, some, self._packed, own_seen, closed, floor, own, users_per_tile=tile)
@@ -207,6 +222,30 @@ class PreparedItems:
         lists.screened[sound] = True
         rest: I64 = np.flatnonzero(~sound)
         return rest
+
+    @functools.cached_property
+    def _segments_apart(self) -> bool:
+        """Whether the candidates of each segment are kept apart, so that nobody meets others: if that is not too much.
+
+        Else the candidates that a segment may not get are left out one by one, by bits.
+        """
+        if self.segments is None or len(self.segments) > _FEW_SEGMENTS:
+            return False
+        widest = max((len(layer.bias) for layer in self.scorer.layers), default=self.scorer.item.shape[1])
+        return len(self.segments.items) * (widest + _BESIDE_CODES) <= _CODED_AT_ONCE
+
+    def _of_segment(self, number: int) -> PreparedItems:
+        if number not in self._apart:
+            offsets, items = (self.segments or _NO_SEGMENTS).offsets, (self.segments or _NO_SEGMENTS).items
+            eligible = np.intersect1d(items[offsets[number] : offsets[number + 1]], self.candidates)
+            candidates = read_only(eligible.astype(np.int32))
+            screens = self.screens and len(candidates) > 0
+            self._apart[number] = replace(self, candidates=candidates, segments=None, screens=screens)
+        return self._apart[number]
+
+    @functools.cached_property
+    def _apart(self) -> dict[int, PreparedItems]:
+        return {}
 
     @property
     def _parts(self) -> list[tuple[int, int]]:

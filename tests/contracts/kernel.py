@@ -161,12 +161,13 @@ def brute_force(question: Question) -> TopN:
     for row, (user, seen) in enumerate(zip(question.users, question.seen, strict=True)):
         candidates = question.candidates
         scores = score_pairs(question.scorer, np.full_like(candidates, user), candidates)
-        lists.finite[row] = np.isfinite(scores).all()
+        may_be_had = np.ones(len(candidates), np.bool_)
+        if question.eligible is not None and question.segment[row] >= 0:
+            may_be_had = np.isin(candidates, question.eligible[question.segment[row]])
+        lists.finite[row] = np.isfinite(scores[may_be_had]).all()
         for v, members in enumerate(may_enter if lists.finite[row] else ()):
             own = row * len(may_enter) + v
-            left = ~np.isin(candidates, seen) & members[candidates] & (scores >= question.min_score)
-            if question.eligible is not None and question.segment[row] >= 0:
-                left &= np.isin(candidates, question.eligible[question.segment[row]])
+            left = ~np.isin(candidates, seen) & members[candidates] & (scores >= question.min_score) & may_be_had
             best = np.argsort(-scores[left], kind="stable")[:n]
             lists.counts[own] = len(best)
             lists.items[own, : len(best)] = candidates[left][best]

@@ -37,6 +37,12 @@ class TestScreen(KernelContract):
         return lists(question, "screen")
 
 
+class TestScreenWithSegmentsAsBits(TestScreen):
+    @pytest.fixture(autouse=True)
+    def no_segments_apart(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("recsys_spark.kernels.top_n._FEW_SEGMENTS", 0)
+
+
 def lists(question: Question, kernel: Kernel) -> TopN:
     return ask(prepared(question, kernel), question)
 
@@ -260,7 +266,10 @@ def test_bits_of_segments_that_are_not_kept_are_made_for_each_call(monkeypatch: 
         eligible=[list(range(s, 3000, 7)) for s in range(5)],
         segment=[(5 * user) % 6 - 1 for user in question.users],
     )
+    apart = lists(question, "screen")
+    monkeypatch.setattr("recsys_spark.kernels.top_n._FEW_SEGMENTS", 0)
     kept = lists(question, "screen")
+    assert_same(kept, apart)
     monkeypatch.setattr("recsys_spark.kernels.segments._KEPT", 0)
 
     assert_same(lists(question, "screen"), kept)

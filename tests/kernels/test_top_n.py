@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from recsys_spark.kernels.top_n import TopN, prepare, top_n
 from tests.contracts.kernel import ALL_SIX, CHECKERBOARD, KernelContract, Question, ask, assert_same, random_scorer
@@ -55,3 +56,9 @@ def test_read_only_and_wider_integers_are_taken_as_they_come() -> None:
     )
 
     assert lists.items.tolist() == [[1]]
+
+
+class TestBlockKernelWithSegmentsAsBits(TestBlockKernel):
+    @pytest.fixture(autouse=True)
+    def no_segments_apart(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("recsys_spark.kernels.top_n._FEW_SEGMENTS", 0)
