@@ -135,7 +135,8 @@ class PreparedItems:
     @property
     def users_at_once(self) -> int:
         """Users that one call should have, so that what is made for each call does not weigh much."""
-        return 1024 if self.screens is False or len(self._parts) == 1 else 8192
+        in_parts = self.screens and len(self._parts) > 1
+        return 8192 if in_parts or self._segments_apart else 1024
 
     def top_n(
         self,
