@@ -26,6 +26,7 @@ from recsys_spark.kernels.arrays import F32, F64, I32, I64, read_only
 from recsys_spark.kernels.jit import jit
 from recsys_spark.kernels.lists import Seen, TopN
 from recsys_spark.kernels.search import (
+    WHOLE_BLOCK,
     Exact,
     Order,
     Search,
@@ -251,10 +252,10 @@ def _fill(
 @jit
 def _all_done(done: I64, first_user: int, block: int) -> bool:
     """Whether no user of a group has anything left in a block."""
-    every = (np.int64(1) << BLOCK) - 1 if BLOCK < 64 else np.int64(-1)
+    every = WHOLE_BLOCK
     for user in range(first_user, first_user + GROUP):
         every &= done[user, block]
-    return bool(every == ((np.int64(1) << BLOCK) - 1 if BLOCK < 64 else np.int64(-1)))
+    return bool(every == WHOLE_BLOCK)
 
 
 @jit

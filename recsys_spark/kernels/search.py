@@ -29,6 +29,9 @@ OWN_ROOM = 64
 SHARED_ROOM = 256
 """Pairs that are kept of all users together: as many as `score_layers` scores side by side."""
 
+WHOLE_BLOCK = np.int64(-1) if BLOCK == 64 else np.int64((1 << BLOCK) - 1)
+"""A bit for each item of a block."""
+
 _ONE = np.int64(1)
 
 
@@ -199,6 +202,7 @@ def begin(
     search.known[user, :] = 0
     search.least[user, :] = _EVERYTHING
     if row < 0:
+        search.done[user, :] = WHOLE_BLOCK
         return
     search.least[user, :] = np.float64(search.floor) - shift
     search.done[user, :] = 0
@@ -223,9 +227,7 @@ def seed(search: Search, user: int, order: Order, exact: Exact, users: I32, list
     """Keep the first candidates that are left, so that there is something to compare with."""
     taken, size = 0, search.lower.shape[2]
     for block in range(search.done.shape[1]):
-        left = ~search.done[user, block]
-        if BLOCK < 64:
-            left &= (_ONE << BLOCK) - 1
+        left = ~search.done[user, block] & WHOLE_BLOCK
         while left != 0 and taken < size:
             t = trailing_zeros(left)
             left &= left - 1
