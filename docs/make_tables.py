@@ -15,11 +15,13 @@ Written by `docs/make_tables.py` from `recsys_spark/schemas.py`; do not edit by 
 All tables lie under `output.path`. With `output.format: delta` each is a Delta table in a folder of its name (reader
 version 1, no deletion vectors: delta-rs, DuckDB and Polars read them). With `output.format: parquet` the tables of the
 visible run lie in `published/<run_id>/<table>/`, which `current.json` names and the symbolic link `current` points to;
-tables that keep several runs lie in `<table>/run_id=<run_id>/`.
+tables that keep several runs lie in `<table>/run_id=<run_id>/`, and those that belong to no night (`ranked_pairs`,
+`top_users`) in `<table>/<run_id>/`, where `<table>/current.json` and the link `<table>/current` tell the visible one.
 
 `top_n` changes in one commit (Delta) or one replaced pointer (Parquet), after all the others: a reader sees the lists
 of one complete run, and a reader who joins another table on `run_id` finds its rows there. `ratings` and `quarantine`,
-`items` and `users` may for a moment be ahead of `top_n`.
+`items` and `users` may for a moment be ahead of `top_n`. `ranked_pairs` and `top_users` change by themselves, each at
+once, when their jobs are run; no night touches them.
 
 *id* is the source's own type, `string` or `long`, pinned on the first night. A column that is not marked *nullable*
 never holds a null; that is checked whenever a table is written.

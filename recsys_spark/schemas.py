@@ -267,10 +267,54 @@ TRIALS = TableSchema(
     ),
 )
 
+_ANSWER = (RUN_ID, MODEL_ID, AS_OF, Column("generated_at", TIME, "When the table was published (UTC)"))
+
+RANKED_PAIRS = TableSchema(
+    "ranked_pairs",
+    "The pairs given to the last score_pairs, in the order in which the model puts each user's items",
+    ("user_id", "item_id"),
+    (
+        Column("user_id", USER, "The user, in the source's own type"),
+        Column("item_id", ITEM, "The item, in the source's own type; it may be one that the user has seen"),
+        Column(
+            "rank",
+            pa.int32(),
+            "1 is the best of the user's pairs; 1..n without gaps, the higher score first, of equal ones the lower "
+            "item_index; null without a score",
+            nullable=True,
+        ),
+        Column(
+            "score", pa.float32(), "As in top_n: of the model, or of the fallback; null if there is none", nullable=True
+        ),
+        Column(
+            "reason",
+            pa.string(),
+            "model; cold_fallback: the user has no trained vector, the fallback (scoring.fallback) orders the items; "
+            "without a score: unknown_user or unknown_item (never seen in any source), untrained_item (the model has "
+            "learnt nothing about it), score_not_finite",
+        ),
+        *_ANSWER,
+    ),
+)
+
+TOP_USERS = TableSchema(
+    "top_users",
+    "The best users for every candidate item, by the last top_users",
+    ("item_id", "rank"),
+    (
+        Column("item_id", ITEM, "The item, in the source's own type"),
+        Column("rank", pa.int32(), "1 is best; 1..n without gaps"),
+        Column("user_id", USER, "A user who has not seen the item, in the source's own type"),
+        Column("score", pa.float32(), "What the list is ordered by; the score of this pair in top_n"),
+        Column("reason", pa.string(), "model"),
+        *_ANSWER,
+    ),
+)
+
 TABLES = (TOP_N, TOP_N_HISTORY, USER_OUTCOMES, ITEMS, USERS, RATINGS, QUARANTINE, METRICS, RUNS)
 """Those of every night."""
 
-ALL_TABLES = (*TABLES, TRIALS)
+ALL_TABLES = (*TABLES, TRIALS, RANKED_PAIRS, TOP_USERS)
 """Also those of jobs that run now and then."""
 
 

@@ -60,6 +60,10 @@ class DeltaSink:
         """See `Sink.publish`."""
         self.replace(table, rows)
 
+    def publish_alone(self, table: TableSchema, rows: DataFrame) -> None:
+        """See `Sink.publish_alone`."""
+        self.replace(table, rows)
+
     def forget_old(self, keep: int) -> None:
         """Nothing: files that no version needs are the business of VACUUM, after its time of grace."""
 

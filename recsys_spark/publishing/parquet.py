@@ -4,12 +4,14 @@ published/<run_id>/<table>/   what `publish` makes visible all at once
 current.json                  names the visible run and the folder of each table
 current -> published/<run_id> the same for people and tools, where the file system has symbolic links
 <table>/run_id=<run_id>/      tables with a part for each run
+<table>/<run_id>/             of tables that belong to no night, each with a pointer and a link of its own
 """
 
 from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -18,6 +20,9 @@ from recsys_spark.spark_schema import conform, to_spark
 from recsys_spark.storage import Folder
 
 POINTER = "current.json"
+
+KEPT_ALONE = 2
+"""Runs of a table that belongs to no night: the visible one, and the one before, which somebody may be reading."""
 
 
 class ParquetSink:
@@ -41,6 +46,9 @@ class ParquetSink:
         schema = to_spark(table.arrow(self._ids))
         if place is not None:
             return self._spark.read.schema(schema).parquet(str(self._output / place))
+        alone = self._visible_alone(table)
+        if alone is not None:
+            return self._spark.read.schema(schema).parquet(str(alone))
         if not parts.exists():
             return None
         # Spark puts the column of the parts last
@@ -49,7 +57,9 @@ class ParquetSink:
     def location(self, table: TableSchema) -> str:
         """See `Sink.location`."""
         inside = self._published / table.name
-        return str(inside if inside.exists() else self._output / table.name)
+        if inside.exists():
+            return str(inside)
+        return str(self._visible_alone(table) or self._output / table.name)
 
     def replace(self, table: TableSchema, rows: DataFrame) -> None:
         """See `Sink.replace`."""
@@ -74,12 +84,16 @@ class ParquetSink:
         self.replace(table, rows)
         inside = f"published/{self._run_id}"
         tables = {name: f"{inside}/{name}" for name in self._published.children()}
-        now = datetime.now(UTC).isoformat()
-        self._output.write_json(POINTER, {"run_id": self._run_id, "published_at": now, "tables": tables})
-        if self._output.is_local:
-            # tools without symbolic links have the pointer
-            with contextlib.suppress(OSError):
-                self._link(inside)
+        self._point(self._output, inside, tables=tables)
+
+    def publish_alone(self, table: TableSchema, rows: DataFrame) -> None:
+        """See `Sink.publish_alone`."""
+        place = self._output / table.name
+        self._write(table, rows, place / self._run_id)
+        self._point(place, self._run_id)
+        others = [name for name in place.children() if not name.startswith((".", "current")) and name != self._run_id]
+        for name in others[: len(others) + 1 - KEPT_ALONE]:
+            (place / name).delete()
 
     def forget_old(self, keep: int) -> None:
         """Remove all but the newest `keep` run folders; never the visible one."""
@@ -96,10 +110,21 @@ class ParquetSink:
     def _runs_of(self, parts: Folder) -> list[str]:
         return [name for name in parts.children() if name.startswith("run_id=")]
 
-    def _link(self, target: str) -> None:
-        temporary = self._output.path / f".current.{self._run_id}"
-        temporary.symlink_to(target)
-        temporary.replace(self._output.path / "current")
+    def _visible_alone(self, table: TableSchema) -> Folder | None:
+        place = self._output / table.name
+        pointer = place.read_json(POINTER)
+        return None if pointer is None else place / pointer["run_id"]
+
+    def _point(self, folder: Folder, target: str, **also: Any) -> None:
+        """Replace the pointer of a folder and, where the file system has links, its link; each at once."""
+        now = datetime.now(UTC).isoformat()
+        folder.write_json(POINTER, {"run_id": self._run_id, "published_at": now, **also})
+        if folder.is_local:
+            # tools without symbolic links have the pointer
+            with contextlib.suppress(OSError):
+                temporary = folder.path / f".current.{self._run_id}"
+                temporary.symlink_to(target)
+                temporary.replace(folder.path / "current")
 
     def _write(self, table: TableSchema, rows: DataFrame, place: Folder, *, without: str | None = None) -> None:
         schema = table.arrow(self._ids)

@@ -30,5 +30,8 @@ class Sink(Protocol):
     def publish(self, table: TableSchema, rows: DataFrame) -> None:
         """Replace the content of the table that readers wait for. This makes the run visible; nothing before did."""
 
+    def publish_alone(self, table: TableSchema, rows: DataFrame) -> None:
+        """Replace the content of a table that belongs to no night; visible at once, and no other table changes."""
+
     def forget_old(self, keep: int) -> None:
         """Remove what no reader needs any more of all but the newest `keep` runs."""

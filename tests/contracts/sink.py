@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from recsys_spark.errors import DataError
 from recsys_spark.publishing.sink import Sink
-from recsys_spark.schemas import ITEMS, RUNS, TOP_N, TOP_N_HISTORY, USER_OUTCOMES, PinnedIds
+from recsys_spark.schemas import ITEMS, RANKED_PAIRS, RUNS, TOP_N, TOP_N_HISTORY, USER_OUTCOMES, PinnedIds
 from recsys_spark.storage import Folder
 
 IDS = PinnedIds(user="string", item="long")
@@ -77,6 +78,41 @@ class SinkContract:
         assert set(rows["score"].to_pylist()) == {5.0}
         assert rows.num_rows == 4
 
+    def test_a_table_of_no_night_and_those_of_the_nights_do_not_change_each_other(
+        self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
+    ) -> None:
+        self.publish_run(spark, sink, "run-1", score=1.0)
+
+        sink("run-2").publish_alone(RANKED_PAIRS, ranked_pairs(spark, "run-2"))
+        assert (self.runs(tmp_path, "ranked_pairs"), self.runs(tmp_path, "top_n")) == ({"run-2"}, {"run-1"})
+
+        self.publish_run(spark, sink, "run-3", score=3.0, keep=1)
+        assert (self.runs(tmp_path, "ranked_pairs"), self.runs(tmp_path, "top_n")) == ({"run-2"}, {"run-3"})
+
+    def test_a_table_of_no_night_holds_nothing_but_the_run_published_last(
+        self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
+    ) -> None:
+        for number in (1, 2, 3, 4):
+            sink(f"run-{number}").publish_alone(RANKED_PAIRS, ranked_pairs(spark, f"run-{number}"))
+
+        by_spark, rows = sink("run-9").read(RANKED_PAIRS), self.visible(tmp_path, "ranked_pairs")
+
+        assert by_spark is not None
+        assert rows is not None
+        assert {row["run_id"] for row in by_spark.collect()} == set(rows["run_id"].to_pylist()) == {"run-4"}
+        assert by_spark.count() == rows.num_rows == 1
+
+    def test_a_write_that_fails_leaves_the_table_of_no_night_as_it_was(
+        self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
+    ) -> None:
+        sink("run-1").publish_alone(RANKED_PAIRS, ranked_pairs(spark, "run-1"))
+        failing = ranked_pairs(spark, "run-2").withColumn("reason", F.lit(None).cast("string"))
+
+        with pytest.raises(Exception, match=r"ranked_pairs\.reason: null where none is allowed"):
+            sink("run-2").publish_alone(RANKED_PAIRS, failing)
+
+        assert self.runs(tmp_path, "ranked_pairs") == {"run-1"}
+
     def test_a_write_that_fails_leaves_what_was_visible(
         self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
     ) -> None:
@@ -131,6 +167,11 @@ class SinkContract:
         writer.publish(TOP_N, rows)
         writer.forget_old(keep)
 
+    def runs(self, output: Path, table: str) -> set[str]:
+        rows = self.visible(output, table)
+        assert rows is not None
+        return set(rows["run_id"].to_pylist())
+
     def scores(self, output: Path) -> set[float]:
         rows = self.visible(output, "top_n")
         assert rows is not None
@@ -154,6 +195,12 @@ def top_n(spark: SparkSession, run_id: str, score: float) -> DataFrame:
         for rank in (1, 2)
     ]
     return frame(spark, rows, TOP_N.arrow(IDS))
+
+
+def ranked_pairs(spark: SparkSession, run_id: str) -> DataFrame:
+    row = {"user_id": "a", "item_id": 10, "rank": 1, "score": 4.5, "reason": "model", "model_id": "dot-1"}
+    dated = row | {"run_id": run_id, "as_of": date(2026, 1, 2), "generated_at": datetime(2026, 1, 2, 3, tzinfo=UTC)}
+    return frame(spark, [dated], RANKED_PAIRS.arrow(IDS))
 
 
 def items(spark: SparkSession) -> DataFrame:

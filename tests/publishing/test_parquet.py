@@ -13,8 +13,8 @@ import pyarrow.dataset as ds
 from pyspark.sql import SparkSession
 
 from recsys_spark.publishing.parquet import ParquetSink
-from recsys_spark.schemas import TOP_N
-from tests.contracts.sink import SinkContract, SinkFactory, top_n
+from recsys_spark.schemas import RANKED_PAIRS, TOP_N
+from tests.contracts.sink import SinkContract, SinkFactory, ranked_pairs, top_n
 
 
 class TestParquetSink(SinkContract):
@@ -24,6 +24,9 @@ class TestParquetSink(SinkContract):
         pointer = output / "current.json"
         tables = json.loads(pointer.read_text())["tables"] if pointer.exists() else {}
         place = output / tables.get(table, table)
+        alone = place / "current.json"
+        if alone.exists():
+            place /= json.loads(alone.read_text())["run_id"]
         return ds.dataset(place, partitioning="hive").to_table() if place.exists() else None
 
     def test_polars_and_duckdb_read_the_link(self, spark: SparkSession, sink: SinkFactory, tmp_path: Path) -> None:
@@ -44,6 +47,16 @@ class TestParquetSink(SinkContract):
 
         assert [p.name for p in (tmp_path / "published").iterdir()] == ["run-3"]
         assert (tmp_path / "current").resolve().name == "run-3"
+
+    def test_of_a_table_of_no_night_the_run_before_is_kept_for_its_readers(
+        self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
+    ) -> None:
+        for number in (1, 2, 3):
+            sink(f"run-{number}").publish_alone(RANKED_PAIRS, ranked_pairs(spark, f"run-{number}"))
+
+        folder = tmp_path / "ranked_pairs"
+        assert sorted(p.name for p in folder.iterdir()) == ["current", "current.json", "run-2", "run-3"]
+        assert (folder / "current").resolve() == Path(sink("run-3").location(RANKED_PAIRS)) == folder / "run-3"
 
     def test_an_old_run_made_current_again_survives_the_clean_up(
         self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
