@@ -37,7 +37,12 @@ PLANS = {
     "tune": "ingest, if these inputs were not; search settings on the validation part; train the best on everything",
     "evaluate": "measure the last model of these inputs and settings beside the baselines",
     "score": "score all pairs with the last model of these inputs and settings; audit; publish",
+    "score_pairs": "rank the pairs of the table `pairs` with the last model of these inputs and settings; publish them",
+    "top_users": "find the best users for every item with the last model of these inputs and settings; audit; publish",
 }
+
+READS_PAIRS = "score_pairs"
+"""The one job that reads the table `pairs`."""
 
 
 class Arguments(argparse.ArgumentParser):
@@ -70,7 +75,7 @@ def main(name: str, job: Callable[[Job], None], home: Path, arguments: Sequence[
         settings = config.load(Settings, [home / "conf" / "base.yaml", *given.config], overrides)
         run = Run.start(Folder(settings.output.path), given.as_of)
         summary.run_id, summary.as_of = run.run_id, run.as_of.isoformat()
-        check_reachable(settings)
+        check_reachable(settings, name)
         if name == "tune":
             check_search(settings)
         if given.dry_run:
@@ -93,24 +98,31 @@ def main(name: str, job: Callable[[Job], None], home: Path, arguments: Sequence[
     return code
 
 
-def check_reachable(settings: Settings) -> None:
+def check_reachable(settings: Settings, name: str) -> None:
     """Refuse inputs that cannot be read and an output that cannot be written, all at once, before anything starts.
+
+    Args:
+        settings: of the run.
+        name: of the job; the table `pairs` is looked for only if the job reads it.
 
     Raises:
         RecsysError: one problem as itself, several together.
     """
-    problems = list(_problems(settings))
+    problems = list(_problems(settings, name))
     data = [p for p in problems if not isinstance(p, ConfigError)]
     if data:
         raise data[0]
     ConfigErrors.raise_if_any([p for p in problems if isinstance(p, ConfigError)])
 
 
-def _problems(settings: Settings) -> Iterator[RecsysError]:
-    if settings.source.path is None:
-        yield ConfigError("source.path", expected="a file, a folder or a glob", found="none")
-    else:
-        yield from input_problems(settings.source, dict(settings.source.columns), "source")
+def _problems(settings: Settings, name: str) -> Iterator[RecsysError]:
+    needed = {"source": settings.source} | ({"pairs": settings.pairs} if name == READS_PAIRS else {})
+    for section, table in needed.items():
+        if table.path is None:
+            hint = f"--set {section}.path=..."
+            yield ConfigError(f"{section}.path", expected="a file, a folder or a glob", found="none", hint=hint)
+        else:
+            yield from input_problems(table, dict(table.columns), section)
     for section, source in (("items", settings.items), ("users", settings.users)):
         if source.path is not None:
             yield from input_problems(source, source.columns, section)
@@ -139,7 +151,9 @@ def _run_on_spark(
     from recsys_spark.session import build_session
     from recsys_spark.stages import Job
 
-    delta = "delta" in (settings.output.format, *(table.format for table in settings.tables_read))
+    pairs = settings.pairs if name == READS_PAIRS else None
+    tables = (*settings.tables_read, *(() if pairs is None else (pairs,)))
+    delta = "delta" in (settings.output.format, *(table.format for table in tables))
     with progress.stage("session"):
         spark = build_session(f"recsys {name} {run.as_of}", delta=delta)
     try:

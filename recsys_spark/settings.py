@@ -10,6 +10,7 @@ from recsys_spark.config import NotYet, Section
 from recsys_spark.evaluation.settings import EvaluationSettings
 from recsys_spark.ingest.settings import (
     ItemsSource,
+    PairsSource,
     QualitySettings,
     RatingsSource,
     SeenFilter,
@@ -53,6 +54,9 @@ class Settings(Section):
 
     scoring: ScoringSettings = ScoringSettings()
     """What each user gets."""
+
+    pairs: PairsSource = PairsSource()
+    """The pairs that the job `score_pairs` ranks."""
 
     evaluation: EvaluationSettings = EvaluationSettings()
     """What is measured."""

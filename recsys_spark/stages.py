@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -23,7 +25,7 @@ from recsys_spark.evaluation.epochs import epoch_metrics
 from recsys_spark.evaluation.fits import measure
 from recsys_spark.evaluation.rating import MAIN, Metric
 from recsys_spark.evaluation.rows import metric_rows, nested
-from recsys_spark.ingest import night
+from recsys_spark.ingest import candidate_pairs, night
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.ingest.exclusions import ExclusionCounts
 from recsys_spark.ingest.ingested import RECORD, Ingested, stored_ids
@@ -31,11 +33,14 @@ from recsys_spark.ingest.location import fingerprint
 from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
 from recsys_spark.ingest.settings import SeenFilter
+from recsys_spark.kernels.arrays import Flags
+from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.known_features import KnownFeatures
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.audit import Promises, audit_lists
+from recsys_spark.publishing.audit_users import audit_user_lists
 from recsys_spark.publishing.ledger import ledger_row
-from recsys_spark.publishing.rows import outcome_rows, top_n_rows
+from recsys_spark.publishing.rows import outcome_rows, ranked_pair_rows, top_n_rows, top_users_rows
 from recsys_spark.publishing.sinks import SINKS
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run, input_key
@@ -43,19 +48,25 @@ from recsys_spark.schemas import (
     ITEMS,
     METRICS,
     QUARANTINE,
+    RANKED_PAIRS,
     RATINGS,
     RUNS,
     TABLES,
     TOP_N,
     TOP_N_HISTORY,
+    TOP_USERS,
     TRIALS,
     USER_OUTCOMES,
     USERS,
+    TableSchema,
 )
 from recsys_spark.scoring.all_pairs import ScoringPlan
 from recsys_spark.scoring.allowed import among_allowed
+from recsys_spark.scoring.flags import with_flag
 from recsys_spark.scoring.left_out import with_barred
+from recsys_spark.scoring.ranking import WITH_SCORE, RankingPlan, rank_pairs
 from recsys_spark.scoring.staging import stage_lists
+from recsys_spark.scoring.top_users import TopUsersPlan, stage_user_lists
 from recsys_spark.scoring.uncertainty import Samples
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
@@ -197,9 +208,7 @@ def score(job: Job) -> None:
     with job.progress.stage("score"):
         scorers = artifact.load(str(job.run.models / trained["model_id"]))
         plan = _plan(job, ingested, scorers, n_samples=trained["samples"])
-        users, wanted = _users_of_run(job, ingested), job.settings.scoring.users
-        if job.settings.scoring.exclude is not None:
-            users = with_barred(users, seen=job.settings.scoring.leaves_out_seen)
+        users, wanted = _left_out_of_lists(job, ingested), job.settings.scoring.users
         work = stage_lists(
             users,
             plan,
@@ -246,6 +255,66 @@ def publish(job: Job) -> None:
         job.summary.status = "published"
     with job.progress.stage("ledger"):
         _enter_ledger(job, ingested)
+
+
+def score_pairs(job: Job) -> None:
+    """Rank the pairs of the table `pairs` by the last model, and make the table `ranked_pairs` of them."""
+    ingested, trained, source = _ingested(job), _trained(job), job.settings.pairs
+    staged, say = job.run.work("score_pairs", job.run.run_id), job.progress.say
+    with job.progress.stage("pairs"):
+        read = candidate_pairs.check_and_store(job.spark, source, ingested.vocabularies.ids, staged / "pairs")
+    with job.progress.stage("rank"):
+        scorers = artifact.load(str(job.run.models / trained["model_id"]))
+        plan = RankingPlan(scorers[MAIN], _fallback(job, scorers), *_have_vectors(job, ingested, scorers))
+        pairs, users, items = job.spark.read.parquet(str(staged / "pairs")), *_known_ids(job, ingested)
+        rank_pairs(pairs, users, items, plan).write.mode("overwrite").parquet(str(staged / "ranked"))
+        ranked = job.spark.read.parquet(str(staged / "ranked"))
+        reasons = {row["reason"]: row["count"] for row in ranked.groupBy("reason").count().collect()}
+        told = ", ".join(f"{reason} {n:,}" for reason, n in sorted(reasons.items()))
+        say(f"{read:,} pairs read, {sum(reasons.values()):,} of them different: {told}")
+    with_score = sum(reasons.get(reason, 0) for reason in WITH_SCORE)
+    if not with_score:
+        job.run.warn(f"pairs: none of them has a score ({told}); are its columns the right ones?")
+    counts = {"pairs_read": read, "pairs_ranked": with_score, "rows_published": sum(reasons.values())}
+    _publish_alone(job, ingested, RANKED_PAIRS, ranked_pair_rows(ranked, job.run, trained["model_id"], _now()))
+    staged.delete()
+    job.summary.counts |= counts
+    job.summary.model_id = trained["model_id"]
+
+
+def top_users(job: Job) -> None:
+    """Find the best users for every candidate item by the last model, and make the table `top_users` of them."""
+    ingested, trained = _ingested(job), _trained(job)
+    staged = job.run.work("top_users", job.run.run_id)
+    with job.progress.stage("score"):
+        by_user = _plan(job, ingested, artifact.load(str(job.run.models / trained["model_id"])), n_samples=0)
+        plan, n_items = _plan_of_users(job, ingested, by_user), len(by_user.candidates)
+        items, users = _candidates(job, ingested, by_user), _left_out_of_lists(job, ingested)
+        work = stage_user_lists(items, users, plan, ingested.vocabularies.ids, staged, n_items=n_items)
+        decided = n_items * len(plan.users)
+        job.progress.say(
+            f"{n_items:,} items x {len(plan.users):,} users = {decided:,} pairs decided, "
+            f"{decided - work.scored:,} of them by a bound (items by kernel: {work.kernels})"
+        )
+        if len(plan.users) < plan.n:
+            job.run.warn(f"scoring.top_users is {plan.n}, but only {len(plan.users)} users have a trained vector")
+    lists = job.spark.read.parquet(str(staged))
+    with job.progress.stage("audit"):
+        found = audit_user_lists(
+            lists,
+            _users_of_run(job, ingested),
+            n_items=n_items,
+            top_users=plan.n,
+            exclude_seen=job.settings.scoring.leaves_out_seen,
+            stage=str(staged),
+        )
+    if found["error"]:
+        job.run.warn(f"top_users: {found['error']:,} items have no list, since a score of theirs is not finite")
+    _publish_alone(job, ingested, TOP_USERS, top_users_rows(lists, job.run, trained["model_id"], _now()))
+    staged.delete()
+    counts = {"pairs_scored": decided, "pairs_skipped": decided - work.scored}
+    job.summary.counts |= counts | {"rows_published": found["rows_published"]}
+    job.summary.model_id = trained["model_id"]
 
 
 def tune(job: Job) -> None:
@@ -297,11 +366,19 @@ def _publish_tables(job: Job, ingested: Ingested, model_id: str, lists: DataFram
     job.summary.tables["models"] = str(run.models / model_id)
 
 
+def _publish_alone(job: Job, ingested: Ingested, table: TableSchema, rows: DataFrame) -> None:
+    """Make the answer to one question visible; the tables of the night stay as they are."""
+    with job.progress.stage("publish"):
+        sink = SINKS[job.settings.output.format](job.spark, job.run.output, ingested.vocabularies.ids, job.run.run_id)
+        sink.publish_alone(table, rows)
+    job.summary.tables[table.name] = sink.location(table)
+
+
 def _enter_ledger(job: Job, ingested: Ingested) -> None:
     ids = ingested.vocabularies.ids
     job.summary.seconds = dict(job.progress.seconds)
     sink = SINKS[job.settings.output.format](job.spark, job.run.output, ids, job.run.run_id)
-    config_hash = config.digest(job.settings, leave_out=("run", "tune"))
+    config_hash = config.digest(job.settings, leave_out=("run", "tune", "pairs"))
     row = ledger_row(
         job.spark, job.run, job.summary, ids=ids, fingerprint=ingested.fingerprint, config_hash=config_hash
     )
@@ -315,16 +392,15 @@ def _plan(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_samples: i
     """
     settings = job.settings
     item_ids, eligible = stored_ids(ingested.folder / "items", "item")
-    popularity, known = scorers["popularity"], KnownFeatures.of(settings, ingested)
-    usable_items = (popularity.item_bias > 0) | known.usable("item")
+    has_vector, usable_items = _have_vectors(job, ingested, scorers)
     candidates = np.flatnonzero(usable_items & eligible).astype(np.int32)
     eligibility = _eligibility(job, ingested)
     if eligibility.allowed is not None:
         candidates = among_allowed(candidates, eligibility.allowed)
     return ScoringPlan(
         scorer=scorers[MAIN],
-        fallback=scorers["item_mean" if settings.scoring.fallback == "damped_mean" else "popularity"],
-        has_vector=(popularity.user_bias > 0) | known.usable("user"),
+        fallback=_fallback(job, scorers),
+        has_vector=has_vector,
         candidates=candidates,
         item_ids=item_ids,
         top_n=settings.scoring.top_n,
@@ -344,6 +420,44 @@ def _eligibility(job: Job, ingested: Ingested) -> Eligibility:
     return Eligibility.of(job.spark, job.settings, ingested, job.progress.say)
 
 
+def _plan_of_users(job: Job, ingested: Ingested, plan: ScoringPlan) -> TopUsersPlan:
+    """Users of the run who have a vector. All ids of users are held on the driver, as their vectors are."""
+    user_ids, eligible = stored_ids(ingested.folder / "users", "user")
+    wanted = job.settings.scoring.users
+    if wanted is not None:
+        eligible &= pc.is_in(user_ids.cast(pa.string()), pa.array(wanted, pa.string())).to_numpy(zero_copy_only=False)
+    users = np.flatnonzero(plan.has_vector & eligible).astype(np.int32)
+    return TopUsersPlan(plan.scorer, users, user_ids, job.settings.scoring.top_users, plan.kernel)
+
+
+def _candidates(job: Job, ingested: Ingested, plan: ScoringPlan) -> DataFrame:
+    """`item_id`, `item_index` of the candidates."""
+    is_candidate = np.zeros(len(plan.item_ids), np.bool_)
+    is_candidate[plan.candidates] = True
+    _, items = _known_ids(job, ingested)
+    return with_flag(items, "is_candidate", is_candidate, index="item_index").where("is_candidate")
+
+
+def _have_vectors(job: Job, ingested: Ingested, scorers: dict[str, PairScorer]) -> tuple[Flags, Flags]:
+    """Which users and which items the model knows: by a training rating, or by features if it uses them."""
+    popularity, known = scorers["popularity"], KnownFeatures.of(job.settings, ingested)
+    users, items = popularity.user_bias, popularity.item_bias
+    assert users is not None
+    assert items is not None
+    return (users > 0) | known.usable("user"), (items > 0) | known.usable("item")
+
+
+def _fallback(job: Job, scorers: dict[str, PairScorer]) -> PairScorer:
+    """What orders the items for users without a vector."""
+    return scorers["item_mean" if job.settings.scoring.fallback == "damped_mean" else "popularity"]
+
+
+def _known_ids(job: Job, ingested: Ingested) -> tuple[DataFrame, DataFrame]:
+    """Every user and every item that has an index: `user_id`, `user_index`; `item_id`, `item_index`."""
+    users, items = ingested.read(job.spark, "users"), ingested.read(job.spark, "items")
+    return users.select("user_id", "user_index"), items.select("item_id", "item_index")
+
+
 def _tell_exclusions(job: Job, excluded: ExclusionCounts) -> None:
     job.progress.say(f"scoring.exclude: {excluded}")
     if excluded.unknown and not excluded.barred:
@@ -354,6 +468,18 @@ def _users_of_run(job: Job, ingested: Ingested) -> DataFrame:
     users = ingested.read(job.spark, "seen")
     wanted = job.settings.scoring.users
     return users if wanted is None else users.where(F.col("user_id").cast("string").isin(*wanted))
+
+
+def _left_out_of_lists(job: Job, ingested: Ingested) -> DataFrame:
+    """The users of the run with all that is left out for them in the one column `seen`."""
+    users, scoring = _users_of_run(job, ingested), job.settings.scoring
+    if scoring.leaves_out_seen and scoring.exclude is None:
+        return users
+    return with_barred(users, seen=scoring.leaves_out_seen)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _metrics(job: Job, ingested: Ingested, model_id: str) -> DataFrame:

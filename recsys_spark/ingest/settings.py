@@ -239,6 +239,23 @@ class ExclusionsSource(TableSource):
         return self
 
 
+class PairColumns(Section):
+    """Which columns of a table of pairs hold what."""
+
+    user: ColumnRef = "user_id"
+    """The user's id, written as in the ratings."""
+
+    item: ColumnRef = "item_id"
+    """The item's id, written as in the ratings."""
+
+
+class PairsSource(TableSource):
+    """A table of pairs, one in each row. Only the job `score_pairs` reads it."""
+
+    columns: PairColumns = PairColumns()
+    """Which columns hold user and item."""
+
+
 def _refuse_unknown(names: Iterable[str], known: Collection[str], expected: str) -> None:
     for name in names:
         if name not in known:

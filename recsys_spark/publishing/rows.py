@@ -50,6 +50,41 @@ def outcome_rows(lists: DataFrame, run: Run) -> DataFrame:
     )
 
 
+def top_users_rows(lists: DataFrame, run: Run, model_id: str, generated_at: datetime) -> DataFrame:
+    """The rows of `top_users`: one for each user of each item's list.
+
+    Args:
+        lists: staged lists, one row for each item; those with a score that is not finite are empty.
+        run: gives run_id and as_of.
+        model_id: the artefact that made the lists.
+        generated_at: when they are published.
+    """
+    entries = F.posexplode(F.arrays_zip("user_ids", "scores")).alias("place", "entry")
+    rows = lists.select("item_id", entries)
+    return rows.select(
+        "item_id",
+        (F.col("place") + 1).cast("int").alias("rank"),
+        F.col("entry.user_ids").alias("user_id"),
+        F.col("entry.scores").alias("score"),
+        F.lit("model").alias("reason"),
+        *_signed(run, model_id, generated_at),
+    )
+
+
+def ranked_pair_rows(pairs: DataFrame, run: Run, model_id: str, generated_at: datetime) -> DataFrame:
+    """The rows of `ranked_pairs`: those staged, with the run that publishes them; see `top_users_rows`."""
+    return pairs.select("*", *_signed(run, model_id, generated_at))
+
+
+def _signed(run: Run, model_id: str, generated_at: datetime) -> tuple[Column, ...]:
+    return (
+        F.lit(run.run_id).alias("run_id"),
+        F.lit(model_id).alias("model_id"),
+        F.lit(run.as_of).alias("as_of"),
+        F.lit(generated_at).alias("generated_at"),
+    )
+
+
 def n_items() -> Column:
     """The length of a staged list."""
     return F.size("item_indices").cast("int")

@@ -16,6 +16,8 @@ COUNTS = (
     "items",
     "test_cold_users",
     "test_cold_items",
+    "pairs_read",
+    "pairs_ranked",
     "pairs_scored",
     "pairs_skipped",
     "rows_published",

@@ -66,6 +66,9 @@ class ScoringSettings(Section):
     users: tuple[str, ...] | None = None
     """Ids of the users who get a list; none: every user of the run."""
 
+    top_users: int = Field(10, ge=1, le=10_000)
+    """Users in the list of an item, at most: what the job `top_users` makes."""
+
     fallback: Literal["damped_mean", "popularity"] = "damped_mean"
     """Order of the items for users without a vector: by damped mean rating (`evaluation.baseline_damping`), or by
     number of ratings."""

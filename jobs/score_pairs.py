@@ -1,0 +1,23 @@
+"""Rank given pairs with what the job `train` left, and publish them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_spark.command import main
+
+if TYPE_CHECKING:
+    from recsys_spark.stages import Job
+
+
+def run(job: Job) -> None:
+    """Called with a session once the configuration is known to be sound."""
+    from recsys_spark import stages
+
+    stages.score_pairs(job)
+
+
+if __name__ == "__main__":
+    sys.exit(main("score_pairs", run, Path(__file__).resolve().parent.parent))
