@@ -38,7 +38,9 @@ class RankingPlan:
 
 
 def rank_pairs(pairs: DataFrame, users: DataFrame, items: DataFrame, plan: RankingPlan) -> DataFrame:
-    """Rank the items of each user. Pairs are shuffled once by item and once by user, whatever their number.
+    """Rank the items of each user.
+
+    Pairs are shuffled once by item and twice by user: behind a Python function Spark no longer knows its partitions.
 
     Args:
         pairs: `user_id`, `item_id`, none null; repetition counts once.
@@ -56,7 +58,7 @@ def rank_pairs(pairs: DataFrame, users: DataFrame, items: DataFrame, plan: Ranki
     known = (
         pairs.select("user_id", "item_id")
         .join(by_item, on="item_id", how="left")
-        .repartition("user_id")  # serves the join, the repetitions and the window below
+        .repartition("user_id")  # serves the join and the repetitions
         .join(by_user, on="user_id", how="left")
         .dropDuplicates(["user_id", "item_id"])
         .withColumn("_by", _whose_score())
