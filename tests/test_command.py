@@ -142,6 +142,32 @@ def test_a_table_of_exclusions_that_cannot_be_read_is_told_before_anything_start
     assert summary["error"]["message"].startswith(f"configuration: {key}")
 
 
+@pytest.mark.parametrize(
+    ("job", "table", "key"),
+    [
+        ("score_pairs", "{}", "pairs.path"),
+        ("score_pairs", "{path: none.csv}", "pairs.path"),
+        ("score_pairs", "{path: PAIRS, columns: {user: u, item: it}}", "pairs.columns.item"),
+        ("nightly", "{path: none.csv}", None),
+        ("top_users", "{path: none.csv}", None),
+    ],
+)
+def test_the_table_of_pairs_is_looked_for_by_the_job_that_reads_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, job: str, table: str, key: str | None
+) -> None:
+    (tmp_path / "pairs.csv").write_text("u,i\n1,2\n")
+    pairs = f"pairs={table.replace('PAIRS', f'{tmp_path}/pairs.csv')}"
+
+    code = main(job, lambda _: None, PROJECT, ["--dry-run", "--set", pairs, "--set", f"output.path={tmp_path}/output"])
+
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    if key is None:
+        assert (code, summary["status"]) == (0, "dry_run")
+    else:
+        assert (code, summary["status"]) == (2, "invalid")
+        assert summary["error"]["message"].startswith(f"configuration: {key}")
+
+
 @pytest.mark.parametrize(("section", "side"), [("items", "item"), ("users", "user")])
 def test_features_without_a_path_are_told_with_the_columns_that_they_need(
     dry_run: Run, section: str, side: str
