@@ -116,9 +116,9 @@ def test_three_nights_and_two_bad_ones(job: JobMaker, monkeypatch: pytest.Monkey
     assert Vocabularies.load(first.run.state) == indices_before
 
     # a kernel that forgets the seen items is the defect that matters most
-    plan = stages._plan
+    plan = stages.plan_of_lists
     with monkeypatch.context() as seeded:
-        seeded.setattr(stages, "_plan", lambda *a, **k: dataclasses.replace(plan(*a, **k), exclude_seen=False))
+        seeded.setattr(stages, "plan_of_lists", lambda *a, **k: dataclasses.replace(plan(*a, **k), exclude_seen=False))
         with pytest.raises(AuditError, match="nothing_seen"):
             stages.score_and_publish(rebuilt(job(checkerboard())))
     pd.testing.assert_frame_equal(read(first, "top_n"), lists)

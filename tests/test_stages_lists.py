@@ -106,14 +106,14 @@ def test_the_business_date_decides_which_rows_are_recent(job: JobMaker) -> None:
 
     stages.ingest(later)
 
-    seen = later.spark.read.parquet(str(stages._folder(later, "ingest") / "seen")).collect()
+    seen = later.spark.read.parquet(str(later.folder("ingest") / "seen")).collect()
     assert [row["seen"] for row in seen] == [[]] * N_USERS
     assert "no seen row counts" in later.run.warnings[0]
 
 
 def test_only_a_period_makes_the_business_date_an_input_of_the_ingest(job: JobMaker) -> None:
     def folders(override: str) -> set[str]:
-        return {str(stages._folder(job(override, as_of=date(2024, 3, day)), "ingest")) for day in (1, 2)}
+        return {str(job(override, as_of=date(2024, 3, day)).folder("ingest")) for day in (1, 2)}
 
     assert len(folders("scoring.exclude_seen={within_days: 30}")) == 2
     assert len(folders("scoring.exclude_seen={events: [buy]}")) == 1
@@ -124,7 +124,7 @@ def test_only_a_period_makes_the_business_date_an_input_of_the_ingest(job: JobMa
 def test_what_is_left_out_of_lists_is_no_input_of_the_training(job: JobMaker) -> None:
     jobs = [job(), job("scoring.exclude_seen={within_days: 30}"), job("scoring.items_allowed=n_ratings > 3")]
 
-    assert len({str(stages._folder(each, "train")) for each in jobs}) == 1
+    assert len({str(each.folder("train")) for each in jobs}) == 1
 
 
 def test_a_barred_pair_is_in_no_list_until_its_last_day_is_over(job: JobMaker, tmp_path: Path) -> None:

@@ -172,8 +172,8 @@ def test_lists_that_forget_who_has_seen_the_item_are_not_published(
 ) -> None:
     first, forgetful = job(), job()
     stages.top_users(first)
-    everybody = stages._left_out_of_lists
-    monkeypatch.setattr(stages, "_left_out_of_lists", lambda *a: everybody(*a).where("false"))
+    everybody = stages.left_out_of_lists
+    monkeypatch.setattr(stages, "left_out_of_lists", lambda *a: everybody(*a).where("false"))
 
     with pytest.raises(AuditError, match="nothing_seen"):
         stages.top_users(forgetful)

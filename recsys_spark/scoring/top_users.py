@@ -26,9 +26,6 @@ from recsys_spark.scoring.work import Work, work_of
 from recsys_spark.spark_schema import to_spark
 from recsys_spark.storage import Folder
 
-ITEMS_AT_ONCE = 1024
-"""Items whose lists are made into one Arrow batch; bounds a worker's memory, changes no row."""
-
 
 @dataclass(frozen=True, eq=False)
 class TopUsersPlan:
@@ -40,6 +37,7 @@ class TopUsersPlan:
         user_ids: the id of every user index, in the ids' own type.
         n: entries in a list, at most.
         kernel: how lists are made; changes the speed, never a row.
+        min_score: users with a lower published score enter no list.
     """
 
     scorer: PairScorer
@@ -47,6 +45,7 @@ class TopUsersPlan:
     user_ids: pa.Array
     n: int
     kernel: Kernel = "auto"
+    min_score: float | None = None
 
     @functools.cached_property
     def prepared(self) -> PreparedItems:
@@ -153,8 +152,9 @@ def _lists_of_block(
     batches: Iterable[pa.RecordBatch], plan: TopUsersPlan, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        for start in range(0, batch.num_rows, ITEMS_AT_ONCE):
-            yield _lists(batch.slice(start, ITEMS_AT_ONCE), plan, schema)
+        at_once = plan.prepared.users_at_once
+        for start in range(0, batch.num_rows, at_once):
+            yield _lists(batch.slice(start, at_once), plan, schema)
 
 
 def _lists(items: pa.RecordBatch, plan: TopUsersPlan, schema: pa.Schema) -> pa.RecordBatch:
@@ -162,7 +162,11 @@ def _lists(items: pa.RecordBatch, plan: TopUsersPlan, schema: pa.Schema) -> pa.R
     offsets = np.zeros(items.num_rows + 1, np.int64)
     np.cumsum(seen.value_lengths().to_numpy(), out=offsets[1:])
     found = plan.prepared.top_n(
-        items.column("item_index").to_numpy(), seen_offsets=offsets, seen_items=seen.flatten().to_numpy(), n=plan.n
+        items.column("item_index").to_numpy(),
+        seen_offsets=offsets,
+        seen_items=seen.flatten().to_numpy(),
+        n=plan.n,
+        min_score=-np.inf if plan.min_score is None else plan.scorer.unclipped(plan.min_score),
     )
     inside = np.arange(found.items.shape[1]) < found.counts[:, None]
     starts = pa.array(np.concatenate(([0], np.cumsum(found.counts))), pa.int32())

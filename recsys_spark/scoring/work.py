@@ -30,13 +30,14 @@ def work_of(lists: Folder) -> Work:
     """Add up what staged lists say of themselves, batch by batch, without Spark.
 
     Args:
-        lists: a Parquet data set as `score_all_pairs` gives it.
+        lists: a Parquet data set as `score_all_pairs` or `user_lists` gives it.
     """
     files, _ = lists.arrow
     users, scored, kernels = 0, 0, dict[str, int]()
     found = ds.dataset(lists.parquet_files(), format="parquet", filesystem=files)
-    for batch in found.to_batches(columns=["variant", "kernel", "pairs_scored"]):
-        batch = batch.filter(pc.is_null(batch.column("variant")))
+    # what all lists of a user have taken is told with the first one
+    first = pc.field("variant").is_null() if "variant" in found.schema.names else None
+    for batch in found.to_batches(columns=["kernel", "pairs_scored"], filter=first):
         users += batch.num_rows
         scored += pc.sum(batch.column("pairs_scored")).as_py() or 0
         for count in pc.value_counts(batch.column("kernel")).to_pylist():

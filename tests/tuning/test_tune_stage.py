@@ -116,11 +116,11 @@ def test_other_inputs_settings_or_spaces_are_other_studies(tuned: stages.Job, jo
     for each in unknown:
         each.fingerprint = None
 
-    names = {stages._study_folder(each).path.name for each in (*others, changed, *unknown)}
+    names = {each.study_folder().path.name for each in (*others, changed, *unknown)}
 
     assert len(names) == 7
     again = job(SPACE, *same, "tune.trials=99", "tune.timeout=60", "scoring.top_n=3")
-    assert stages._study_folder(again).path == study_folder(tuned)
+    assert again.study_folder().path == study_folder(tuned)
     assert study_folder(tuned).name not in names
 
 

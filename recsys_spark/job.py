@@ -1,0 +1,109 @@
+"""One job at work: the session, the settings, the attempt, and where its stages keep their private files.
+
+A stage keeps them in `_work/<stage>-<hash of its inputs>/`, whose record `stage.json` is written last; so a later job
+of the same configuration and sources finds what an earlier one has left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from recsys_spark import config
+from recsys_spark.errors import DataError
+from recsys_spark.ingest.ingested import RECORD, Ingested
+from recsys_spark.ingest.location import fingerprint
+from recsys_spark.ingest.settings import SeenFilter
+from recsys_spark.progress import Progress
+from recsys_spark.publishing.summary import Summary
+from recsys_spark.run import Run, input_key
+from recsys_spark.settings import Settings
+from recsys_spark.storage import Folder
+
+
+@dataclass
+class Job:
+    """What every stage needs: the session, the settings, the attempt, and where to report."""
+
+    spark: SparkSession
+    settings: Settings
+    run: Run
+    summary: Summary
+    progress: Progress
+    fingerprint: str | None = field(init=False)
+    """Of the inputs, taken once: a source that changes while the job runs must not send its stages apart."""
+
+    def __post_init__(self) -> None:
+        self.fingerprint = _source_fingerprint(self.settings)
+
+    def folder(self, stage: str) -> Folder:
+        """The private folder of a stage, by the hash of all that it depends on."""
+        tree = config.as_tree(self.settings)
+        inputs = [tree[section] for section in ("source", "items", "users", "quality", "split")]
+        if stage in ("ingest", "score"):
+            inputs.append(self._list_inputs())
+        if stage != "ingest":
+            # the baselines are fitted beside the model
+            inputs += [tree["model"], tree["training"], tree["evaluation"]["baseline_damping"]]
+        if stage in ("evaluate", "score"):
+            inputs.append(tree["evaluation" if stage == "evaluate" else "scoring"])
+        return self.run.work(stage, input_key(self.fingerprint, *inputs))
+
+    def study_folder(self) -> Folder:
+        """The folder of a search, by the hash of all that its trials depend on.
+
+        Without a fingerprint none is continued.
+        """
+        tune = config.as_tree(self.settings.tune)
+        search = {key: value for key, value in tune.items() if key not in ("trials", "timeout")}
+        inputs = (self.fingerprint or self.run.run_id, self.folder("train").location.rpartition("/")[2], search)
+        return self.run.output / "tuning" / input_key(*inputs)
+
+    def ingested(self) -> Ingested:
+        """What the stage `ingest` has left.
+
+        Raises:
+            DataError: nothing.
+        """
+        return Ingested.load(self.folder("ingest"))
+
+    def trained(self) -> dict[str, Any]:
+        """The record that the stage `train` has left.
+
+        Raises:
+            DataError: there is none.
+        """
+        stored: dict[str, Any] | None = self.folder("train").read_json(RECORD)
+        if stored is None:
+            hint = "run the job `train` with the same configuration and sources first, or `nightly` for everything"
+            raise DataError("stage train", expected="a model of these inputs and settings", found="none", hint=hint)
+        return stored
+
+    def _list_inputs(self) -> dict[str, Any]:
+        """What the lists of seen and of barred items depend on beyond the ratings.
+
+        The business date only where a period counts from it.
+        """
+        seen, exclude = seen_filter(self.settings), self.settings.scoring.exclude
+        dated = (seen is not None and seen.within_days is not None) or (
+            exclude is not None and exclude.columns.until is not None
+        )
+        return {
+            "seen": None if seen is None else config.as_tree(seen),
+            "exclude": None if exclude is None else config.as_tree(exclude),
+            "as_of": self.run.as_of.isoformat() if dated else None,
+        }
+
+
+def seen_filter(settings: Settings) -> SeenFilter | None:
+    """Which seen rows ingest makes its lists of; whether they are used at all is not its concern."""
+    seen = settings.scoring.exclude_seen
+    return seen if isinstance(seen, SeenFilter) else None
+
+
+def _source_fingerprint(settings: Settings) -> str | None:
+    """Of all inputs together; none where one of them has none."""
+    prints = [fingerprint(table.path) for table in settings.tables_read if table.path is not None]
+    return None if None in prints else input_key(*prints)
