@@ -98,7 +98,8 @@ def dots(
         "Spark ALS, nothing left out": writing(lambda: als.recommendForAllUsers(TOP_N)),
         "implicit in mapInArrow": writing(lambda: by_implicit(users, scorer)),
     }
-    return in_turns(contenders, folder, rounds) | {"pairs": scorer.n_users * scorer.n_items}
+    sizes = {"pairs": scorer.n_users * scorer.n_items, "users": scorer.n_users, "items": scorer.n_items, "k": rank}
+    return in_turns(contenders, folder, rounds) | sizes | {"n": TOP_N, "cores": os.cpu_count()}
 
 
 IDS = PinnedIds(user="long", item="long")
