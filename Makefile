@@ -5,7 +5,7 @@ SOURCES := recsys_spark jobs tests docs $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test lint types imports unit models bench format clean
+.PHONY: help setup test lint types imports unit models bench pages format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,10 +37,20 @@ models: setup  ## measure every preset on the data that is there, and write docs
 	$(PYTHON) benchmarks/presets.py
 	PYTHONPATH=. $(PYTHON) docs/make_models.py
 
-bench: setup  ## time the kernels and the scoring job beside their peers (extra bench), and write docs/performance.md
+# With the extra `bench`: peers and matplotlib. RECSYS_TEST_DATA names the folder of the public data sets.
+bench: export RECSYS_EXTRAS := bench
+bench: setup  ## time kernels and jobs beside their peers, and write docs/performance.md and docs/scale.md
 	$(PYTHON) benchmarks/kernels.py --out docs/kernels.json
+	$(PYTHON) benchmarks/sizes.py --out docs/sizes.json
+	$(PYTHON) benchmarks/growth.py --out docs/growth.json
+	$(PYTHON) benchmarks/roofline.py --out docs/roofline.json
+	$(PYTHON) benchmarks/job_sizes.py --out docs/job_sizes.json
 	$(PYTHON) benchmarks/scoring_job.py --deep --out docs/scoring_job.json
+	$(MAKE) pages
+
+pages:  ## docs/performance.md with its pictures and docs/scale.md, from figures that are there
 	$(PYTHON) docs/make_performance.py
+	$(PYTHON) docs/make_scale.py
 
 format: setup  ## mend the layout, and what ruff can mend
 	$(PYTHON) -m ruff check --fix $(SOURCES)

@@ -161,8 +161,8 @@ def measured_axis(axis: str, rounds: int, scale: float) -> dict[str, list[dict[s
 
 
 def users_of(name: str, point: Point) -> int:
-    """How many users make a run of the wanted length."""
-    wanted = round(PAIRS[name] / point.items / FEWEST_USERS) * FEWEST_USERS
+    """How many users make a run of the wanted length; long lists take longer."""
+    wanted = round(PAIRS[name] / max(1.0, point.n / 30) / point.items / FEWEST_USERS) * FEWEST_USERS
     return min(max(wanted, FEWEST_USERS), point.users)
 
 

@@ -4,7 +4,7 @@
 
 As `benchmarks/scoring_job.py` does it, only ours, with seen items left out, to Parquet on `local[*]`: generated ratings
 in MovieLens 20M's shape, ALS factors of 64 columns. Of each set all or half of the users get lists out of all or half
-of the items, ten entries, and on the largest a hundred, too, so that what a user, a pair and a row cost can be told
+of the items, ten entries, and on the largest twenty, too, so that what a user, a pair and a row cost can be told
 apart. The first round of each is not counted; medians of the others. The last line is one JSON object.
 """
 
@@ -33,7 +33,7 @@ from benchmarks.scoring_job import IDS, fitted_als, plan_of, scorer_of, session,
 from benchmarks.turns import tell  # noqa: E402
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs  # noqa: E402
 
-LONG_LIST = 100
+LONG_LIST = 20
 """Entries, beside the ten."""
 
 SHARES = ((1.0, 1.0), (0.5, 1.0), (1.0, 0.5))
