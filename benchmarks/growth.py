@@ -6,11 +6,11 @@ The base point has 20,000 users, 26,744 items, k = 64, lists of ten and 100 seen
 segments. From there one axis is varied: users, items, k of dot products, hidden units of one relu layer, entries of a
 list, seen items, variants (lists of a user), segments (each may get a tenth of the items).
 
-All vectors and weights are Gaussian random numbers, the worst case: no bound likes them, and no item stands out. Trained
-models are faster, see `benchmarks/sizes.py` and `benchmarks/kernels.py`. A contender scores as many users as it needs
-for about 0.1 s and the result is told for a pair, except on the axis of users, where the seconds are those of so many
-users. Everything runs on one core, in turns; medians of the rounds. sgemm makes no list; implicit makes lists, but
-leaves nothing out. The last line is one JSON object.
+All vectors and weights are Gaussian random numbers, the worst case: no bound likes them, and no item stands out.
+Trained models are faster, see `benchmarks/sizes.py` and `benchmarks/kernels.py`. A contender scores as many users as
+it needs for about 0.1 s, and on the axis of users as many as that says. Everything runs on one core, in turns; medians
+of the rounds are told, in seconds of those users. sgemm makes no list; implicit makes lists, but leaves nothing out.
+The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,12 +27,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[threads] = "1"
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.kernels import cpu_name  # noqa: E402 - limits BLAS to one thread, so before numpy
+import numpy as np  # noqa: E402 - after the number of threads is set
 
-import numpy as np  # noqa: E402, I001
-
+from benchmarks.kernels import cpu_name  # noqa: E402
 from benchmarks.turns import on_one_core, seconds_in_turns, tell  # noqa: E402
 from recsys_spark.kernels.arrays import F32, I32, I64, Flags  # noqa: E402
 from recsys_spark.kernels.cpu import byte_lanes  # noqa: E402

@@ -1,6 +1,6 @@
 """The scoring job on smaller sizes: what a night's cost is made of, for the model of `docs/scale.md`.
 
-    ./.venv/bin/python benchmarks/job_sizes.py [--ratings 1000000 4000000] [--rounds 3] [--out docs/job_sizes.json]
+    ./.venv/bin/python benchmarks/job_sizes.py [--ratings 1000000 4000000 8000000] [--rounds 3] [--out FILE]
 
 As `benchmarks/scoring_job.py` does it, only ours, with seen items left out, to Parquet on `local[*]`: generated ratings
 in MovieLens 20M's shape, ALS factors of 64 columns. Of each set all or half of the users get lists out of all or half
@@ -24,14 +24,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pyspark.sql import DataFrame, SparkSession  # noqa: E402 - found beside this file
-from pyspark.sql import functions as F  # noqa: E402
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
-from benchmarks.generated_ratings import generate  # noqa: E402
-from benchmarks.kernels import cpu_name  # noqa: E402
-from benchmarks.scoring_job import IDS, fitted_als, plan_of, scorer_of, session, users_of  # noqa: E402
-from benchmarks.turns import tell  # noqa: E402
-from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs  # noqa: E402
+from benchmarks.generated_ratings import generate
+from benchmarks.kernels import cpu_name
+from benchmarks.scoring_job import IDS, fitted_als, plan_of, scorer_of, session, users_of
+from benchmarks.turns import tell
+from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
 
 LONG_LIST = 20
 """Entries, beside the ten."""
@@ -43,7 +43,7 @@ SHARES = ((1.0, 1.0), (0.5, 1.0), (1.0, 0.5))
 def main() -> None:
     """Measure every size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ratings", type=int, nargs="+", default=[1_000_000, 4_000_000])
+    parser.add_argument("--ratings", type=int, nargs="+", default=[1_000_000, 4_000_000, 8_000_000])
     parser.add_argument("--rank", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)

@@ -7,27 +7,30 @@ screening kernels themselves on operands of 256 columns that stay in the first-l
 reaches), float32 multiply-adds (a product of two 2,048 x 2,048 matrices), and the memory's bandwidth (reading 512 MB).
 
 Kernels: random models of the base point of `benchmarks/growth.py`. What a kernel does for a pair: k multiply-adds of
-a dot product (k / 8-bit codes when screening), h maxima and multiply-adds of a relu layer, h1 maxima and h1 x h2
+a dot product (of 8-bit codes when screening), h maxima and multiply-adds of a relu layer, h1 maxima and h1 x h2
 multiply-adds of two. What it moves for a pair: the item's codes (or float32 numbers) are read once for all users that
-go through the items together, from whichever cache holds them. Coding the users, exact scores of what a bound leaves and
-the lists are part of the time, but not of the multiply-adds. The last line is one JSON object.
+go through the items together, from whichever cache holds them. Coding the users, exact scores of what a bound leaves
+and the lists are part of the time, but not of the multiply-adds. The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[threads] = "1"
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.growth import BASE, OURS, Contender, contender, dot, sgemm, users_of  # noqa: E402 - limits BLAS
-
-import numba  # noqa: E402, I001
+import numba  # noqa: E402 - after the number of threads is set
 import numpy as np  # noqa: E402
 
+from benchmarks.growth import BASE, OURS, Contender, contender, dot, sgemm, users_of  # noqa: E402
 from benchmarks.kernels import cpu_name  # noqa: E402
 from benchmarks.turns import on_one_core, seconds_in_turns, tell  # noqa: E402
 from recsys_spark.kernels.arrays import F32, I64, read_only  # noqa: E402
@@ -148,7 +151,9 @@ def work_of_a_pair(name: str) -> tuple[str, float, float]:
 
 def measured_kernels(peaks: dict[str, float], rounds: int) -> dict[str, dict[str, Any]]:
     """Each kernel's rate, and its share of the peak of its instructions."""
-    made: dict[str, Contender | None] = {name: contender(name, BASE) for name in OURS if byte_lanes() or "plain" in name}
+    made: dict[str, Contender | None] = {
+        name: contender(name, BASE) for name in OURS if byte_lanes() or "plain" in name
+    }
     made["sgemm"] = sgemm(dot(BASE))
     users = {name: users_of(name, BASE) for name in made}
     runs = {name: lambda run=one.run, n=users[name]: run(n) for name, one in made.items() if one}

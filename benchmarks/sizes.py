@@ -1,6 +1,6 @@
 """The kernels on models of real ratings, from small to middling: all users, seen items left out, on one core.
 
-    RECSYS_TEST_DATA=FOLDER ./.venv/bin/python benchmarks/sizes.py [--only NAME ...] [--rounds 5] [--out docs/sizes.json]
+    RECSYS_TEST_DATA=FOLDER ./.venv/bin/python benchmarks/sizes.py [--only NAME ...] [--rounds 5] [--out FILE]
 
 MovieLens 100K (943 x 1,682), MovieLens 1M (6,040 x 3,706) and goodbooks-10k of Kaggle (53,424 x 10,000); on each a dot
 product of 64 columns and one layer of 1,024 units are trained for a few epochs, and the ten best unseen items of every
@@ -22,13 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[threads] = "1"
+
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from benchmarks.kernels import Case, cpu_name, lists, ours, peers  # noqa: E402 - limits BLAS, so before numpy
+import numpy as np  # noqa: E402 - after the number of threads is set
 
-import numpy as np  # noqa: E402, I001
-
+from benchmarks.kernels import Case, cpu_name, lists, ours, peers  # noqa: E402
 from benchmarks.rating_error import READERS  # noqa: E402
 from benchmarks.turns import on_one_core, seconds_in_turns, tell  # noqa: E402
 from recsys_spark import artifact  # noqa: E402

@@ -60,17 +60,17 @@ Time of a pair, but for *users*: there it is the time of all. `auto` takes *plai
 GROWTH_SIZES = """\
 ![Time over users, items, columns and hidden units](performance/growth_sizes.svg)
 
-The time of a pair falls with the items, for two reasons: what each user costs is spread, and the N-th score rises, so
-that a smaller share of pairs is left to be scored exactly. One layer of 1,024 units ends at 100,000 items: with more
-than 128 MB its codes are made anew for each call.
+More items make a pair cheaper for two reasons: what each user costs is spread, and the N-th score rises, so that a
+smaller share of pairs is left to be scored exactly. One layer of 1,024 units ends at 100,000 items: with more than 128
+MB its codes are made anew for each call. {overtaken}
 """
 
 GROWTH_LISTS = """\
 ![Time over entries, seen items, lists and segments](performance/growth_lists.svg)
 
-Long lists are what bounds cannot help with: the more entries, the lower the score to be beaten. With segments, pairs
-that are not eligible count as pairs here. Several lists of a user come out of one pass: the first of all items, each
-other one of a part of them.
+The more entries, the lower the score that a bound has to stay below. With segments, pairs that are not eligible count
+as pairs here. Several lists of a user come out of one pass: the first of all items, each other one of a part of them.
+{overtaken}
 """
 
 ROOFLINE = """\
@@ -114,9 +114,14 @@ def main() -> None:
         parts += [kernel_table(name, case) for name, case in kernels["cases"].items()]
     if sizes:
         parts.append(SIZES.format(epochs=sizes["epochs"]))
-        parts += [kernel_table(f"{name}: {case['users']:,} x {case['items']:,}", case) for name, case in sizes["cases"].items()]
+        parts += [
+            kernel_table(f"{name}: {case['users']:,} x {case['items']:,}", case)
+            for name, case in sizes["cases"].items()
+        ]
     if growth:
-        parts += [GROWTH, *shown("growth_sizes.svg", GROWTH_SIZES), *shown("growth_lists.svg", GROWTH_LISTS)]
+        parts += [GROWTH]
+        parts += shown("growth_sizes.svg", GROWTH_SIZES.format(overtaken=overtaken(growth, "items", "items")))
+        parts += shown("growth_lists.svg", GROWTH_LISTS.format(overtaken=overtaken(growth, "n", "entries")))
     if roofline:
         parts += [ROOFLINE.format(bandwidth=roofline["bandwidth"] / 1e9), *shown("roofline.svg", ROOFLINE_PICTURE)]
         parts.append(roofline_table(roofline))
@@ -150,13 +155,25 @@ def shown(picture: str, text: str) -> list[str]:
     return [text] if (PICTURES / picture).exists() else []
 
 
+def overtaken(growth: dict[str, Any], axis: str, of_what: str) -> str:
+    """A sentence on where somebody is faster than our kernel for dot products, if anywhere."""
+    contenders = growth["axes"].get(axis, {})
+    times = {who: {r["at"]: r["seconds"] / r["users"] for r in rows} for who, rows in contenders.items()}
+    faster = []
+    for who, name in (("dot, plain", "our plain kernel"), ("implicit", "implicit")):
+        at = [x for x, time in times.get(who, {}).items() if time < times["dot"][x]]
+        if at:
+            faster.append(f"{name} with {', '.join(f'{x:,}' for x in at)} {of_what}")
+    return f"Faster than our screening of dot products are {' and '.join(faster)}." if faster else ""
+
+
 def roofline_table(found: dict[str, Any]) -> str:
     """Each kernel beside the peak of its instructions."""
-    rows = [
-        f"| {name} | {one['operations']:,} {one['kind']} | {one['bytes']:.2f} | {one['pairs'] / 1e6:,.1f} "
-        f"| {one['pairs'] * one['operations'] / 1e9:,.1f} | {found['peaks'][one['kind']] / 1e9:,.1f} | {one['share']:.0%} |"
-        for name, one in found["kernels"].items()
-    ]
+    rows = []
+    for name, one in found["kernels"].items():
+        rate, peak = one["pairs"] * one["operations"] / 1e9, found["peaks"][one["kind"]] / 1e9
+        work = f"{one['operations']:,} {one['kind']} | {one['bytes']:.2f}"
+        rows.append(f"| {name} | {work} | {one['pairs'] / 1e6:,.1f} | {rate:,.1f} | {peak:,.1f} | {one['share']:.0%} |")
     head = "| kernel | work of a pair | bytes of a pair | M pairs/s | G a second | peak | share |"
     return "\n".join([head, "| --- | --- | ---: | ---: | ---: | ---: | ---: |", *rows, ""])
 

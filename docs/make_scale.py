@@ -66,8 +66,8 @@ warm scoring job on {runs} smaller sizes ({cores} cores, {machine}, k = {k}, fac
 
 A coefficient of 0 means that these sizes cannot tell it from the others, not that it costs nothing.
 
-**Other models.** *c* grows with k, and with the hidden units h of a layer, as the kernels' time of a pair does on random
-vectors (`benchmarks/growth.py`, 26,744 items, lists of ten):
+**Other models.** *c* grows with k, and with the hidden units h of a layer, as the kernels' time of a pair does on
+random vectors (`benchmarks/growth.py`, 26,744 items, lists of ten):
 
 | dot, k | ns per pair | | one layer, h | ns per pair |
 | ---: | ---: | --- | ---: | ---: |
@@ -100,19 +100,19 @@ found the rank there; Spark's default is 10. Nothing below was run: {users:,} x 
 {rows_of_costs}
 
 - *dot* has *c* of the fit, scaled by k; *as random* the time of random vectors instead, for models whose bounds leave
-  out less: the truth should lie between the two, or below. The layer has the rate of the trained one in
-  [performance.md](performance.md), one core; *its codes* is what is added since 2.3 million items x 1,032 bytes are more
-  than the 128 MB that a worker keeps, so that they are coded anew, {set_up:.1f} us an item, for each call of {call:,}
-  users.
-- *Spark ALS here* is `recommendForAllUsers` of today's Spark on our machine, k = 64, {als_ns:.0f} ns a pair and core, by
-  the same proportion. Most of what lies between it and the {hours} hours is newer Spark and newer CPUs, not our doing.
+  out less. The layer has the rate of the trained one in [performance.md](performance.md), one core; *with its codes*
+  adds what it takes to code the items: at 1,032 bytes each they are more than the 128 MB that a worker keeps, so that
+  they are coded anew, {set_up:.1f} us an item, for each call of {call:,} users.
+- *Spark ALS here* is `recommendForAllUsers` of today's Spark on our machine, k = 64, {als_ns:.0f} ns a pair and core,
+  by proportion. What lies between it and *there* is newer Spark, newer CPUs and another rank: compare ours with *here*.
 - The price is an assumption. It holds neither the driver, nor start-up, idle cores, storage or training.
 
 What may not scale as the model says:
 
 - **Caches.** Items' codes of {codes_mb:.0f} MB (k = 64) fit no cache that a core has for itself. A pair moves
-  {pair_bytes:.2f} bytes, since 80 users share what is read: {need:.1f} GB/s for each core at the fitted speed; {have:.1f}
-  GB/s is what one core reads here. All cores of a node share its memory's bandwidth, which we have not measured.
+  {pair_bytes:.2f} bytes, since 80 users share what is read: {need:.1f} GB/s for each core at the fitted speed;
+  {have:.1f} GB/s is what one core reads here. All cores of a node share its memory's bandwidth, which we have not
+  measured.
 - **Bounds.** More items raise the N-th score, so that a smaller share of pairs is scored exactly; that favours large
   sets. But a real catalogue's tail is trained on few ratings, and how well bounds do there was not measured.
 - **Spark.** {users:,} users are some {blocks:,} files of seen lists; the time to list and to schedule them, stragglers
@@ -140,8 +140,8 @@ For 2.3 million items, lists of ten:
 | --- | ---: | ---: |
 {sizes}
 
-The vectors of all {users:,} users lie in the same file, {user_gb:.1f} GB at k = 64, which each executor fetches from the
-driver; the pages of users that are not at hand can be dropped. A worker is one core's Python process.
+The vectors of all {users:,} users lie in the same file, {user_gb:.1f} GB at k = 64, which each executor fetches from
+the driver; the pages of users that are not at hand can be dropped. A worker is one core's Python process.
 """
 
 
@@ -162,7 +162,9 @@ class Cost:
 
 def main() -> None:
     """Write the page."""
-    found = {name: json.loads((HERE / f"{name}.json").read_text()) for name in NEEDED if (HERE / f"{name}.json").exists()}
+    found = {
+        name: json.loads((HERE / f"{name}.json").read_text()) for name in NEEDED if (HERE / f"{name}.json").exists()
+    }
     missing = [name for name in NEEDED if name not in found]
     if missing:
         print(f"NOT WRITTEN: docs/scale.md: not measured: {', '.join(missing)} (make bench)", file=sys.stderr)
@@ -174,7 +176,9 @@ def main() -> None:
 
 def fitted(runs: list[dict[str, Any]], cores: int) -> Cost:
     """Least squares on relative errors, with coefficients that are not negative."""
-    terms = np.array([[1, r["users"] / cores, r["users"] * r["items"] / cores, r["users"] * r["n"] / cores] for r in runs])
+    terms = np.array(
+        [[1, r["users"] / cores, r["users"] * r["items"] / cores, r["users"] * r["n"] / cores] for r in runs]
+    )
     measured = np.array([r["warm"] for r in runs])
     return Cost(*(float(x) for x in nnls(terms / measured[:, None], np.ones(len(runs)))[0]))
 
@@ -213,7 +217,9 @@ def check(cost: Cost, found: dict[str, Any]) -> str:
     """The prediction beside the large job."""
     job = found["scoring_job"]
     users, items, cores = job["users"], job["items"], job["cores"]
-    cases = [(f"dot {job['k']}, seen items left out", cost.seconds(users, items, job["n"], cores=cores), job["ours"]["warm"])]
+    cases = [
+        (f"dot {job['k']}, seen items left out", cost.seconds(users, items, job["n"], cores=cores), job["ours"]["warm"])
+    ]
     if "deep" in job:
         pair = 1 / found["kernels"]["cases"]["layers 1024, trained"]["ours"]
         name = "one layer of 1,024 units, *c* by the kernel's own rate on one core"
@@ -250,7 +256,9 @@ def large(cost: Cost, found: dict[str, Any]) -> str:
     }
     lines = [cost_line(name, c, cost.seconds(USERS, ITEMS, ENTRIES, cores=1, c=c)) for name, c in prices.items()]
     lines.append(cost_line("Spark ALS here", als, als * USERS * ITEMS))
-    lines.append(cost_line("Spark ALS there", ALS_HOURS * 3600 * ALS_CORES / USERS / ITEMS, ALS_HOURS * 3600 * ALS_CORES))
+    lines.append(
+        cost_line("Spark ALS there", ALS_HOURS * 3600 * ALS_CORES / USERS / ITEMS, ALS_HOURS * 3600 * ALS_CORES)
+    )
     pair_bytes = (64 + 8) / 80
     return LARGE.format(
         hours=ALS_HOURS,
@@ -295,7 +303,8 @@ def memory() -> str:
         bits=SEEN_BITS,
         call=USERS_IN_A_CALL,
         sizes="\n".join(
-            f"| {name} | {4 * k * ITEMS / 1e6:,.0f} MB | {(own + fixed) / 1e6:,.0f} MB |" for name, (k, own) in workers.items()
+            f"| {name} | {4 * k * ITEMS / 1e6:,.0f} MB | {(own + fixed) / 1e6:,.0f} MB |"
+            for name, (k, own) in workers.items()
         ),
         users=USERS,
         user_gb=4 * 64 * USERS / 1e9,

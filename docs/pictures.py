@@ -13,16 +13,16 @@ import matplotlib
 
 matplotlib.use("svg")
 
-import matplotlib.pyplot as plt  # noqa: E402 - after the choice of the backend
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: E402
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 LOOKS = {
-    "dot": ("#0072B2", "o", "-", "dot 64, ours"),
-    "dot, plain": ("#56B4E9", "s", "-", "dot 64, ours, plain"),
-    "one layer": ("#D55E00", "^", "-", "layer 1,024, ours"),
-    "layers 128, 32": ("#CC79A7", "D", "-", "layers 128, 32, ours"),
+    "dot": ("#0072B2", "o", "-", "dot product, ours"),
+    "dot, plain": ("#56B4E9", "s", "-", "dot product, ours, plain"),
+    "one layer": ("#D55E00", "^", "-", "one layer, ours"),
+    "layers 128, 32": ("#CC79A7", "D", "-", "layers 128 and 32, ours"),
     "sgemm": ("#000000", "x", ":", "sgemm, no lists"),
     "implicit": ("#009E73", "v", "--", "implicit"),
 }
@@ -131,13 +131,14 @@ def curves(panel: Axes, axis: str, contenders: dict[str, list[dict[str, float]]]
     panel.set_xticks(at, [short(x) for x in at])
     panel.xaxis.set_minor_formatter(NullFormatter())
     panel.minorticks_off()
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     panel.set_ylabel("seconds" if axis == "users" else "ns per pair")
 
 
 def short(number: float) -> str:
-    """With k for thousands."""
-    return f"{number / 1000:g}k" if number >= 3000 else f"{number:g}"
+    """With k for whole hundreds above a thousand."""
+    return f"{number / 1000:g}k" if number >= 1000 and number % 100 == 0 else f"{number:g}"
 
 
 def roofline(found: dict[str, Any]) -> Figure:
@@ -155,17 +156,20 @@ def roofline(found: dict[str, Any]) -> Figure:
         rate = one["pairs"] * one["operations"] / 1e9
         _, mark, _, label = LOOKS[name]
         panel.plot(at[name], rate, color=KINDS[one["kind"]][0], marker=mark, linestyle="", markersize=7)
-        beside = {"xytext": (8, -3), "textcoords": "offset points"}
-        panel.annotate(f"{label}: {one['share']:.0%}", (at[name], rate), **beside)
+        # so that its name does not meet that of the dot product
+        left_of = name == "sgemm"
+        beside = {"xytext": (-8 if left_of else 8, -3), "ha": "right" if left_of else "left"}
+        panel.annotate(f"{label}: {one['share']:.0%}", (at[name], rate), textcoords="offset points", **beside)
     panel.set_xscale("log")
     panel.set_yscale("log")
-    # room for the names
+    # room for the names, and for the legend below
     panel.set_xlim(left, 6 * right)
+    panel.set_ylim(1, 2 * max(found["peaks"].values()) / 1e9)
     panel.set_xlabel("multiply-adds per byte moved")
     panel.set_ylabel("G multiply-adds per second")
     panel.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-    panel.legend(title="peaks, measured", loc="upper left")
+    panel.legend(title="peaks, measured", loc="lower right")
     return figure
 
 
@@ -174,7 +178,9 @@ def ratios(cases: dict[str, dict[str, Any]]) -> Figure:
     figure, panel = plt.subplots(figsize=(8, 0.36 * len(cases) + 1.4), layout="constrained")
     names = list(cases)
     for peer, (colour, mark) in PEERS.items():
-        points = [(cases[n]["ours"] / cases[n][peer], len(names) - row) for row, n in enumerate(names) if peer in cases[n]]
+        points = [
+            (cases[n]["ours"] / cases[n][peer], len(names) - row) for row, n in enumerate(names) if peer in cases[n]
+        ]
         if points:
             panel.plot(*zip(*points, strict=True), color=colour, marker=mark, linestyle="", markersize=6, label=peer)
     panel.axvline(1, color="#555555", linewidth=1)
