@@ -1,6 +1,7 @@
 # `make test` is everything that CI checks; it sets up the environment it needs. RECSYS_PYTHON takes an existing one.
 RECSYS_PYTHON ?= .venv/bin/python
 PYTHON := $(RECSYS_PYTHON)
+EXTRAS := dev
 SOURCES := recsys_spark jobs tests docs $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
@@ -11,7 +12,7 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## the environment with the developers' packages, and Delta's jars
-	@./spark-submit.sh --setup dev
+	@./spark-submit.sh --setup $(EXTRAS)
 
 test: setup lint types imports unit  ## everything that CI checks
 
@@ -38,7 +39,7 @@ models: setup  ## measure every preset on the data that is there, and write docs
 	PYTHONPATH=. $(PYTHON) docs/make_models.py
 
 # With the extra `bench`: peers and matplotlib. RECSYS_TEST_DATA names the folder of the public data sets.
-bench: export RECSYS_EXTRAS := bench
+bench: EXTRAS := dev,bench
 bench: setup  ## time kernels and jobs beside their peers, and write docs/performance.md and docs/scale.md
 	$(PYTHON) benchmarks/kernels.py --out docs/kernels.json
 	$(PYTHON) benchmarks/sizes.py --out docs/sizes.json

@@ -145,7 +145,7 @@ def draw(figures: dict[str, dict[str, Any]]) -> None:
     try:
         from docs import pictures
     except ImportError as error:
-        print(f"NOT DRAWN: {error}: RECSYS_EXTRAS=bench ./spark-submit.sh --setup dev installs it", file=sys.stderr)
+        print(f"NOT DRAWN: {error}: ./spark-submit.sh --setup dev,bench installs it", file=sys.stderr)
         return
     pictures.draw(PICTURES, figures)
 

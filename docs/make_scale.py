@@ -64,7 +64,8 @@ warm scoring job on {runs} smaller sizes ({cores} cores, {machine}, k = {k}, fac
 | ---: | ---: | ---: | ---: | ---: | ---: |
 {fit}
 
-A coefficient of 0 means that these sizes cannot tell it from the others, not that it costs nothing.
+A coefficient of 0 means that these sizes cannot tell it from the others, not that it costs nothing. Lists much longer
+than 20 entries are outside of the formula: how they grow stands in [performance.md](performance.md).
 
 **Other models.** *c* grows with k, and with the hidden units h of a layer, as the kernels' time of a pair does on
 random vectors (`benchmarks/growth.py`, 26,744 items, lists of ten):
@@ -92,7 +93,7 @@ LARGE = """\
 
 Spark's own ALS took {hours} hours on {als_cores} cores for the recommendations of Amazon's book ratings, in the
 [thread of pull request 18748](https://github.com/apache/spark/pull/18748) (2017, Spark 2.3 in the making). We have not
-found the rank there; Spark's default is 10. Nothing below was run: {users:,} x {items:,} is {pairs:.2g} pairs,
+found the rank nor the length of the lists there; Spark's default rank is 10. Nothing below was run: {users:,} x {items:,} is {pairs:.2g} pairs,
 {factor:,.0f} times the largest job that we have measured. Lists of ten, {rows:,} rows, warm.
 
 | model | ns per pair | core-hours | on {als_cores} cores | at {price} $ a core-hour |
@@ -233,7 +234,7 @@ def check(cost: Cost, found: dict[str, Any]) -> str:
         pairs=round(users * items / 1e6),
         cores=cores,
         checks="\n".join(f"| {name} | {a:.2f} | {b:.2f} | {a / b:.2f} |" for name, a, b in cases),
-        remark=f"{told} {trust}",
+        remark=f"{told}\n{trust}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,15 @@ def test_the_page_of_speed_says_where_others_are_faster() -> None:
         "Faster than our screening of dot products are our plain kernel with 1,000 entries and implicit with 10, 1,000 "
         "entries."
     )
+
+
+def test_without_matplotlib_the_pictures_stay_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "docs.pictures", raising=False)
+    make_performance.draw({})
+    assert "NOT DRAWN" in capsys.readouterr().err
 
 
 def test_pictures_have_the_same_bytes_for_the_same_figures(tmp_path: Path) -> None:
