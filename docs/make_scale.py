@@ -93,8 +93,9 @@ LARGE = """\
 
 Spark's own ALS took {hours} hours on {als_cores} cores for the recommendations of Amazon's book ratings, in the
 [thread of pull request 18748](https://github.com/apache/spark/pull/18748) (2017, Spark 2.3 in the making). We have not
-found the rank nor the length of the lists there; Spark's default rank is 10. Nothing below was run: {users:,} x {items:,} is {pairs:.2g} pairs,
-{factor:,.0f} times the largest job that we have measured. Lists of ten, {rows:,} rows, warm.
+found the rank nor the length of the lists there; Spark's default rank is 10. Nothing below was run:
+{users:,} x {items:,} is {pairs:.2g} pairs, {factor:,.0f} times the largest job that we have measured. Lists of ten,
+{rows:,} rows, warm.
 
 | model | ns per pair | core-hours | on {als_cores} cores | at {price} $ a core-hour |
 | --- | ---: | ---: | ---: | ---: |
