@@ -198,20 +198,18 @@ def code_bytes(scorer: PairScorer) -> int:
     return scorer.n_items * (scorer.layers[0].bias.size + 4 * scorer.layers[1].bias.size)
 
 
-def random_of(point: Point) -> np.random.Generator:
-    """The same numbers for the same sizes."""
-    return np.random.default_rng((point.users, point.items, point.k))
+def normal(seed: int, *shape: int, deviation: float = 1.0) -> F32:
+    """Gaussian numbers; more rows of a seed begin with those of fewer."""
+    return np.random.default_rng(seed).standard_normal(shape, np.float32) * np.float32(deviation)
 
 
-def normal(random: np.random.Generator, *shape: int, deviation: float = 1.0) -> F32:
-    """Gaussian numbers."""
-    return random.standard_normal(shape, np.float32) * np.float32(deviation)
+USER_SEED, ITEM_SEED, LAYER_SEED = 1, 2, 3
+"""So that more items are the same items and others, behind the same layers."""
 
 
 def dot(point: Point) -> PairScorer:
     """Two random vectors."""
-    random = random_of(point)
-    return PairScorer(normal(random, point.users, point.k), normal(random, point.items, point.k))
+    return PairScorer(normal(USER_SEED, point.users, point.k), normal(ITEM_SEED, point.items, point.k))
 
 
 def layer(point: Point) -> PairScorer:
@@ -226,13 +224,17 @@ def layers(point: Point) -> PairScorer:
 
 def relu(point: Point, *widths: int) -> PairScorer:
     """Random weights that keep the variance from layer to layer."""
-    random, sizes = random_of(point), (2 * LAYER_COLUMNS, *widths, 1)
+    sizes = (2 * LAYER_COLUMNS, *widths, 1)
     made = tuple(
-        DenseLayer(normal(random, a, b, deviation=a**-0.5), normal(random, b), "relu" if b != 1 else "linear")
-        for a, b in pairwise(sizes)
+        DenseLayer(
+            normal(LAYER_SEED + 2 * n, a, b, deviation=a**-0.5),
+            normal(LAYER_SEED + 2 * n + 1, b),
+            "relu" if b != 1 else "linear",
+        )
+        for n, (a, b) in enumerate(pairwise(sizes))
     )
-    sides = (normal(random, count, LAYER_COLUMNS) for count in (point.users, point.items))
-    return PairScorer(*sides, layers=made)
+    user, item = (normal(s, n, LAYER_COLUMNS) for s, n in ((USER_SEED, point.users), (ITEM_SEED, point.items)))
+    return PairScorer(user, item, layers=made)
 
 
 def seen_lists(point: Point) -> tuple[I64, I32]:
