@@ -62,7 +62,8 @@ GROWTH_SIZES = """\
 
 More items make a pair cheaper for two reasons: what each user costs is spread, and the N-th score rises, so that a
 smaller share of pairs is left to be scored exactly. One layer of 1,024 units ends at 100,000 items: with more than 128
-MB its codes are made anew for each call. {overtaken}
+MB its codes are made anew for each call.
+{overtaken}
 """
 
 GROWTH_LISTS = """\

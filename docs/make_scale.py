@@ -101,10 +101,11 @@ found the rank nor the length of the lists there; Spark's default rank is 10. No
 | --- | ---: | ---: | ---: | ---: |
 {rows_of_costs}
 
-- *dot* has *c* of the fit, scaled by k; *as random* the time of random vectors instead, for models whose bounds leave
-  out less. The layer has the rate of the trained one in [performance.md](performance.md), one core; *with its codes*
-  adds what it takes to code the items: at 1,032 bytes each they are more than the 128 MB that a worker keeps, so that
-  they are coded anew, {set_up:.1f} us an item, for each call of {call:,} users.
+- *dot* has *c* of the fit, or the time of a pair with the most items on one core (`benchmarks/growth.py`) if that is
+  more, scaled by k; *as random* the time of a pair of random vectors with 26,744 items instead.
+- The layer has the rate of the trained one in [performance.md](performance.md), one core; *with its codes* adds what it
+  takes to code the items: at 1,032 bytes each they are more than the 128 MB that a worker keeps, so that they are coded
+  anew, {set_up:.1f} us an item, for each call of {call:,} users.
 - *Spark ALS here* is `recommendForAllUsers` of today's Spark on our machine, k = 64, {als_ns:.0f} ns a pair and core,
   by proportion. What lies between it and *there* is newer Spark, newer CPUs and another rank: compare ours with *here*.
 - The price is an assumption. It holds neither the driver, nor start-up, idle cores, storage or training.
@@ -248,11 +249,14 @@ def large(cost: Cost, found: dict[str, Any]) -> str:
     set_ups = growth["axes"]["items"]["one layer"][-1]
     set_up = set_ups["set_up"] / set_ups["items"]
     als = job.get("Spark ALS, nothing left out", {}).get("warm", float("nan")) * job["cores"] / job["pairs"]
+    # no less than the kernel alone takes where users cost little, since small jobs may not tell a pair's price
+    many = nanoseconds(growth, "items", "dot")
+    pair = max(cost.c, many[max(many)] * 1e-9)
     prices = {
-        "dot, k = 16": cost.c * dots[16] / dots[fitted_k],
-        "dot, k = 64": cost.c,
+        "dot, k = 16": pair * dots[16] / dots[fitted_k],
+        "dot, k = 64": pair,
         "dot, k = 64, as random": dots[64] * 1e-9,
-        "dot, k = 128": cost.c * dots[128] / dots[fitted_k],
+        "dot, k = 128": pair * dots[128] / dots[fitted_k],
         "one layer of 1,024, trained": 1 / of_layer["ours"],
         "the same with its codes": 1 / of_layer["ours"] + set_up / USERS_IN_A_CALL,
     }
@@ -277,7 +281,7 @@ def large(cost: Cost, found: dict[str, Any]) -> str:
         als_ns=als * 1e9,
         codes_mb=ITEMS * (64 + 8) / 1e6,
         pair_bytes=pair_bytes,
-        need=pair_bytes / cost.c / 1e9 if cost.c else float("nan"),
+        need=pair_bytes / pair / 1e9,
         have=found["roofline"]["bandwidth"] / 1e9,
         blocks=-(-USERS // 1024),
     )

@@ -27,7 +27,11 @@ def figures(job_seconds: float) -> dict[str, dict[str, Any]]:
     return {
         "job_sizes": {"machine": "a machine", "cores": 2, "k": 64, "runs": runs},
         "growth": {
-            "axes": {"k": {"dot": ns["k"]}, "hidden": {"one layer": ns["hidden"]}, "items": {"one layer": items}}
+            "axes": {
+                "k": {"dot": ns["k"]},
+                "hidden": {"one layer": ns["hidden"]},
+                "items": {"one layer": items, "dot": items},
+            }
         },
         "kernels": {"cases": {"layers 1024, trained": {"ours": 1e9}}},
         "roofline": {"bandwidth": 1e10},
