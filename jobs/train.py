@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from recsys_spark.command import main
 
 if TYPE_CHECKING:
-    from recsys_spark.stages import Job
+    from recsys_spark.job import Job
 
 
 def run(job: Job) -> None:

@@ -28,7 +28,7 @@ from recsys_spark.streams import separate_stderr
 from recsys_spark.tuning.preview import check_search
 
 if TYPE_CHECKING:
-    from recsys_spark.stages import Job
+    from recsys_spark.job import Job
 
 PLANS = {
     "nightly": "read and check; extend vocabularies; split; train, evaluate, refit; score all pairs; audit; publish",
@@ -148,8 +148,8 @@ def _problems(settings: Settings, name: str) -> Iterator[RecsysError]:
 def _run_on_spark(
     name: str, job: Callable[[Job], None], settings: Settings, run: Run, summary: Summary, progress: Progress
 ) -> None:
+    from recsys_spark.job import Job
     from recsys_spark.session import build_session
-    from recsys_spark.stages import Job
 
     pairs = settings.pairs if name == READS_PAIRS else None
     tables = (*settings.tables_read, *(() if pairs is None else (pairs,)))

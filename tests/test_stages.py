@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from recsys_spark import config, stages
 from recsys_spark.errors import AuditError, DataError
 from recsys_spark.ingest.encoding import Vocabularies
+from recsys_spark.job import Job
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
@@ -21,7 +22,7 @@ from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from tests.conftest import PROJECT
 
-JobMaker = Callable[..., stages.Job]
+JobMaker = Callable[..., Job]
 PARQUET = ("output.format=parquet", "training.epochs=2", "training.batch_size=16")
 
 
@@ -29,7 +30,7 @@ PARQUET = ("output.format=parquet", "training.epochs=2", "training.batch_size=16
 def job(spark: SparkSession, tmp_path: Path) -> JobMaker:
     """Makes a job on a file of ratings `user::item::rating::timestamp`; each call is a new attempt."""
 
-    def make(ratings: str | bytes, *overrides: str, name: str = "ratings.txt") -> stages.Job:
+    def make(ratings: str | bytes, *overrides: str, name: str = "ratings.txt") -> Job:
         path = tmp_path / name
         if isinstance(ratings, str):
             ratings = ratings.encode()
@@ -37,7 +38,7 @@ def job(spark: SparkSession, tmp_path: Path) -> JobMaker:
             path.write_bytes(ratings)
         given = [f"source.path={path}", f"output.path={tmp_path}/output", *PARQUET, *overrides]
         settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return stages.Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
+        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
 
     return make
 
@@ -48,7 +49,7 @@ def checkerboard(users: int = 12, items: int = 10) -> str:
     return "".join(f"{u}::{i}::{5 if u % 2 == i % 2 else 1}::{100 + u}\n" for u, i in pairs)
 
 
-def read(job: stages.Job, table: str) -> pd.DataFrame:
+def read(job: Job, table: str) -> pd.DataFrame:
     return pd.read_parquet(Path(job.settings.output.path) / "current" / table)
 
 
@@ -56,7 +57,7 @@ def read(job: stages.Job, table: str) -> pd.DataFrame:
     ("part", "missing"), [(stages.train, "ingest"), (stages.evaluate, "ingest"), (stages.score_and_publish, "ingest")]
 )
 def test_a_part_without_the_one_before_says_which_job_to_run(
-    job: JobMaker, part: Callable[[stages.Job], None], missing: str
+    job: JobMaker, part: Callable[[Job], None], missing: str
 ) -> None:
     with pytest.raises(DataError, match=f"stage {missing}.*none") as raised:
         part(job(checkerboard()))
@@ -143,7 +144,7 @@ def test_three_nights_and_two_bad_ones(job: JobMaker, monkeypatch: pytest.Monkey
     assert runs == {j.run.run_id: len(read(j, "top_n")) if j is grown else len(lists) for j in (first, again, grown)}
 
 
-def rebuilt(job: stages.Job) -> stages.Job:
+def rebuilt(job: Job) -> Job:
     """The job, with everything before its score stage done by jobs of one part each."""
     for part in (stages.ingest, stages.train, stages.evaluate):
         part(job)
@@ -151,7 +152,7 @@ def rebuilt(job: stages.Job) -> stages.Job:
 
 
 @pytest.fixture(scope="module")
-def odd_night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> stages.Job:
+def odd_night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A night with everything odd that is allowed, and settings far from the defaults."""
     folder = tmp_path_factory.mktemp("odd")
     everything = "".join(f"99::{i}::3::7\n" for i in range(10))
@@ -177,32 +178,32 @@ def odd_night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
         *PARQUET,
     ]
     settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], overrides)
-    night = stages.Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
+    night = Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
     stages.nightly(night)
     return night
 
 
-def test_more_items_wanted_than_there_are_gives_shorter_lists_and_a_warning(odd_night: stages.Job) -> None:
+def test_more_items_wanted_than_there_are_gives_shorter_lists_and_a_warning(odd_night: Job) -> None:
     assert "only 10 candidate items" in odd_night.run.warnings[0]
     ranks = read(odd_night, "top_n").sort_values(["user_id", "rank"]).groupby("user_id")["rank"].apply(list)
     assert all(r == list(range(1, len(r) + 1)) for r in ranks)
     assert ranks.map(len).max() < 10
 
 
-def test_only_the_wanted_users_have_outcomes_and_lists(odd_night: stages.Job) -> None:
+def test_only_the_wanted_users_have_outcomes_and_lists(odd_night: Job) -> None:
     outcomes = pd.read_parquet(Path(odd_night.settings.output.path) / "user_outcomes")
 
     assert set(outcomes.user_id) == {3, 5, 77, 99}
     assert set(read(odd_night, "top_n").user_id) == {3, 5, 77}
 
 
-def test_a_user_who_has_seen_everything_is_ok_with_an_empty_list(odd_night: stages.Job) -> None:
+def test_a_user_who_has_seen_everything_is_ok_with_an_empty_list(odd_night: Job) -> None:
     outcomes = pd.read_parquet(Path(odd_night.settings.output.path) / "user_outcomes").set_index("user_id")
 
     assert tuple(outcomes.loc[99, ["outcome", "n_items", "reason"]]) == ("ok", 0, "nothing_left")
 
 
-def test_a_dropped_rating_counts_as_seen_and_its_user_gets_the_fallback(odd_night: stages.Job) -> None:
+def test_a_dropped_rating_counts_as_seen_and_its_user_gets_the_fallback(odd_night: Job) -> None:
     lists = read(odd_night, "top_n")
     mine = lists[lists.user_id == 77]
 
@@ -211,7 +212,7 @@ def test_a_dropped_rating_counts_as_seen_and_its_user_gets_the_fallback(odd_nigh
     assert (odd_night.summary.counts["ok"], odd_night.summary.counts["cold_fallback"]) == (3, 1)
 
 
-def test_items_where_restricts_training_and_candidates(odd_night: stages.Job) -> None:
+def test_items_where_restricts_training_and_candidates(odd_night: Job) -> None:
     assert set(read(odd_night, "top_n").item_id) <= set(range(10))
     assert set(read(odd_night, "ratings").item_id) <= set(range(10))
     quarantine = read(odd_night, "quarantine")
@@ -219,14 +220,14 @@ def test_items_where_restricts_training_and_candidates(odd_night: stages.Job) ->
     assert set(quarantine["class"]) == {"policy"}
 
 
-def test_titles_and_attributes_come_along(odd_night: stages.Job) -> None:
+def test_titles_and_attributes_come_along(odd_night: Job) -> None:
     table = read(odd_night, "items").set_index("item_id")
 
     assert table.title[3] == "Item 3"
     assert dict(table.attributes[3]) == {"kind": "TV"}
 
 
-def test_settings_far_from_the_defaults_reach_their_stages(odd_night: stages.Job) -> None:
+def test_settings_far_from_the_defaults_reach_their_stages(odd_night: Job) -> None:
     assert odd_night.summary.model_id is not None
     assert odd_night.summary.model_id.startswith("mlp-")
     assert "test" not in odd_night.summary.metrics

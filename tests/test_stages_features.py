@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recsys_spark import config, stages
+from recsys_spark.job import Job
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
@@ -36,7 +37,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def scored(spark: SparkSession, sources: Path, *overrides: str) -> tuple[stages.Job, dict[int, list[int]]]:
+def scored(spark: SparkSession, sources: Path, *overrides: str) -> tuple[Job, dict[int, list[int]]]:
     """A job after ingest, training and scoring, and the list of each user."""
     common = [
         f"source.path={sources}/ratings.txt",
@@ -51,7 +52,7 @@ def scored(spark: SparkSession, sources: Path, *overrides: str) -> tuple[stages.
         "scoring.top_n=30",
     ]
     settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], [*common, *overrides])
-    job = stages.Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
+    job = Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
     for stage in (stages.ingest, stages.train, stages.score):
         stage(job)
     (lists,) = Path(settings.output.path, "_work").glob("score-*/lists")

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from recsys_spark import config, stages
 from recsys_spark.errors import AuditError, ConfigError, DataError
 from recsys_spark.ingest.exclusions import ExclusionCounts
+from recsys_spark.job import Job
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
@@ -20,7 +21,7 @@ from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from tests.conftest import PROJECT
 
-JobMaker = Callable[..., stages.Job]
+JobMaker = Callable[..., Job]
 
 N_USERS, N_ITEMS = 6, 12
 AS_OF = date(2024, 3, 1)
@@ -55,10 +56,10 @@ def job(spark: SparkSession, tmp_path: Path) -> JobMaker:
     rows.append("{},{},1,2024-02-29,buy\n".format(*BOUGHT_BEFORE))
     ratings.write_text("user,item,stars,time,event\n" + "".join(rows))
 
-    def make(*overrides: str, as_of: date = AS_OF) -> stages.Job:
+    def make(*overrides: str, as_of: date = AS_OF) -> Job:
         given = [f"source.path={ratings}", f"output.path={tmp_path}/output", *SETTINGS, *overrides]
         settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return stages.Job(spark, settings, Run.start(Folder(settings.output.path), as_of), Summary(), Progress())
+        return Job(spark, settings, Run.start(Folder(settings.output.path), as_of), Summary(), Progress())
 
     return make
 
@@ -71,7 +72,7 @@ def kind(item: int) -> str:
     return "buy" if item < 6 else "view"
 
 
-def lists(job: stages.Job) -> dict[int, set[int]]:
+def lists(job: Job) -> dict[int, set[int]]:
     """The items that each user got."""
     rows = pd.read_parquet(Path(job.settings.output.path) / "current" / "top_n")
     return {user: set(rows[rows.user_id == user].item_id) for user in range(N_USERS)}
@@ -82,7 +83,7 @@ def everything_but(left_out: Callable[[int, int], bool]) -> dict[int, set[int]]:
     return {user: {item for item in range(N_ITEMS) if not left_out(user, item)} for user in range(N_USERS)}
 
 
-def night(job: stages.Job) -> stages.Job:
+def night(job: Job) -> Job:
     """The whole night, without its evaluation."""
     for stage in (stages.ingest, stages.train, stages.score_and_publish):
         stage(job)

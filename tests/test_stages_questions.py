@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from recsys_spark import artifact, config, stages
 from recsys_spark.errors import AuditError, DataError
+from recsys_spark.job import Job
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
@@ -20,7 +21,7 @@ from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from tests.conftest import PROJECT
 
-JobMaker = Callable[..., stages.Job]
+JobMaker = Callable[..., Job]
 N_USERS, N_ITEMS = 30, 100
 SETTINGS = ("output.format=parquet", "training.epochs=2", "split={test_fraction: 0, validation_fraction: 0}")
 
@@ -30,10 +31,10 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
     """Makes a job on the sample, after one ingest and one training of it; each call is a new attempt."""
     folder = tmp_path_factory.mktemp("questions")
 
-    def make(*overrides: str) -> stages.Job:
+    def make(*overrides: str) -> Job:
         given = [f"output.path={folder}/output", *SETTINGS, *overrides]
         settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return stages.Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
+        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
 
     trained = make()
     stages.ingest(trained)
@@ -41,11 +42,11 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
     return make
 
 
-def model(job: stages.Job) -> PairScorer:
+def model(job: Job) -> PairScorer:
     return artifact.load(str(job.run.models / str(job.summary.model_id)))["main"]
 
 
-def scores_of(job: stages.Job) -> np.ndarray:
+def scores_of(job: Job) -> np.ndarray:
     """f32[users, items] by id, which in the sample is the index."""
     pairs = np.indices((N_USERS, N_ITEMS), np.int32).reshape(2, -1)
     return model(job).score(*pairs).reshape(N_USERS, N_ITEMS)
@@ -59,11 +60,11 @@ def seen() -> set[tuple[int, int]]:
     return set(zip(rows[0], rows[1], strict=True))
 
 
-def published(job: stages.Job, table: str) -> pd.DataFrame:
+def published(job: Job, table: str) -> pd.DataFrame:
     return pd.read_parquet(Path(job.settings.output.path) / table / "current")
 
 
-def ranked(job: JobMaker, folder: Path, pairs: list[tuple[int, int]], *overrides: str) -> stages.Job:
+def ranked(job: JobMaker, folder: Path, pairs: list[tuple[int, int]], *overrides: str) -> Job:
     """A job that has ranked some pairs."""
     text = "".join(f"{item};{user}\n" for user, item in pairs)
     (folder / "pairs.csv").write_text("what;who\n" + text)
@@ -117,7 +118,7 @@ def test_a_table_that_cannot_be_read_leaves_the_answer_before_it(job: JobMaker, 
     assert set(published(second, "ranked_pairs").run_id) == {first.run.run_id}
 
 
-def best_users(job: stages.Job, n: int, may: Callable[[int, int], bool]) -> dict[int, list[int]]:
+def best_users(job: Job, n: int, may: Callable[[int, int], bool]) -> dict[int, list[int]]:
     """By item, of the users who may be in its list."""
     scores = scores_of(job)
     return {
@@ -126,7 +127,7 @@ def best_users(job: stages.Job, n: int, may: Callable[[int, int], bool]) -> dict
     }
 
 
-def lists(job: stages.Job) -> dict[int, list[int]]:
+def lists(job: Job) -> dict[int, list[int]]:
     """The users of each item that has some, best first; their ranks have no gaps."""
     rows = published(job, "top_users").sort_values(["item_id", "rank"])
     by_item = rows.groupby("item_id")
@@ -183,7 +184,7 @@ def test_lists_that_forget_who_has_seen_the_item_are_not_published(
 
 @pytest.mark.parametrize("question", [stages.score_pairs, stages.top_users])
 def test_a_question_before_the_model_is_trained_says_which_job_to_run(
-    job: JobMaker, question: Callable[[stages.Job], None]
+    job: JobMaker, question: Callable[[Job], None]
 ) -> None:
     with pytest.raises(DataError, match=r"stage train.*none") as raised:
         question(job("training.seed=99"))

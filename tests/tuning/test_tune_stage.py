@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from recsys_spark import artifact, config, stages
 from recsys_spark.errors import DataError
+from recsys_spark.job import Job
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
@@ -19,7 +20,7 @@ from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from tests.conftest import PROJECT
 
-JobMaker = Callable[..., stages.Job]
+JobMaker = Callable[..., Job]
 SPACE = "tune.space={model.name: [mlp, dot], model.layers: [[4], [8, 4]], training.epochs: {low: 1, high: 3}}"
 
 
@@ -30,34 +31,34 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
     ratings = "".join(f"{u}::{i}::{4 if (u + i) % 2 == 0 else 2}::7\n" for u in range(12) for i in range(10))
     (folder / "ratings.txt").write_text(ratings)
 
-    def make(*overrides: str, config_file: Path | None = None) -> stages.Job:
+    def make(*overrides: str, config_file: Path | None = None) -> Job:
         files = [PROJECT / "conf" / "base.yaml", *([config_file] if config_file else [])]
         given = [f"source.path={folder}/ratings.txt", f"output.path={folder}/output", "output.format=parquet"]
         settings = config.load(Settings, files, [*given, *overrides])
-        return stages.Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
+        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
 
     return make
 
 
 @pytest.fixture(scope="module")
-def tuned(job: JobMaker) -> stages.Job:
+def tuned(job: JobMaker) -> Job:
     """A job that has searched three trials, without an ingest before it."""
     tuned = job(SPACE, "tune.trials=3", "tune.sampler=random", "training.batch_size=16")
     stages.tune(tuned)
     return tuned
 
 
-def trials(job: stages.Job) -> pd.DataFrame:
+def trials(job: Job) -> pd.DataFrame:
     """The rows of the table `trials` that a job has written."""
     rows = pd.read_parquet(job.summary.tables["trials"])
     return rows[rows.run_id.astype(str) == job.run.run_id].sort_values("trial").reset_index(drop=True)
 
 
-def study_folder(job: stages.Job) -> Path:
+def study_folder(job: Job) -> Path:
     return Path(job.settings.output.path) / "tuning" / trials(job).study[0]
 
 
-def test_every_trial_is_a_row(tuned: stages.Job) -> None:
+def test_every_trial_is_a_row(tuned: Job) -> None:
     rows = trials(tuned)
 
     assert {*rows.columns} == {column.name for column in TRIALS.columns}
@@ -71,7 +72,7 @@ def test_every_trial_is_a_row(tuned: stages.Job) -> None:
     assert {"model.name", "training.epochs"} <= keys <= {"model.name", "training.epochs", "model.layers"}
 
 
-def test_the_model_stored_is_that_of_the_best_trial(tuned: stages.Job) -> None:
+def test_the_model_stored_is_that_of_the_best_trial(tuned: Job) -> None:
     rows = trials(tuned)
     best = dict(rows.parameters[rows.value.idxmin()])
 
@@ -82,7 +83,7 @@ def test_the_model_stored_is_that_of_the_best_trial(tuned: stages.Job) -> None:
     assert tuned.summary.tables["models"].endswith(str(tuned.summary.model_id))
 
 
-def test_the_configuration_found_finds_the_model(tuned: stages.Job, job: JobMaker) -> None:
+def test_the_configuration_found_finds_the_model(tuned: Job, job: JobMaker) -> None:
     later = job(config_file=study_folder(tuned) / "best.yaml")
 
     stages.evaluate(later)
@@ -92,7 +93,7 @@ def test_the_configuration_found_finds_the_model(tuned: stages.Job, job: JobMake
     assert later.summary.metrics["validation"]["mse"] == pytest.approx(rows.value.min(), rel=1e-5)
 
 
-def test_a_second_job_adds_trials_to_the_same_study(tuned: stages.Job, job: JobMaker) -> None:
+def test_a_second_job_adds_trials_to_the_same_study(tuned: Job, job: JobMaker) -> None:
     more = job(SPACE, "tune.trials=4", "tune.sampler=random", "training.batch_size=16")
 
     stages.tune(more)
@@ -102,7 +103,7 @@ def test_a_second_job_adds_trials_to_the_same_study(tuned: stages.Job, job: JobM
     assert list(new.trial) == [0, 1, 2, 3]
 
 
-def test_other_inputs_settings_or_spaces_are_other_studies(tuned: stages.Job, job: JobMaker) -> None:
+def test_other_inputs_settings_or_spaces_are_other_studies(tuned: Job, job: JobMaker) -> None:
     same = ("tune.sampler=random", "training.batch_size=16")
     others = [
         job(SPACE, "tune.sampler=tpe", "training.batch_size=16"),
