@@ -45,6 +45,7 @@ bench: setup  ## time kernels and jobs beside their peers, and write docs/perfor
 	$(PYTHON) benchmarks/sizes.py --out docs/sizes.json
 	$(PYTHON) benchmarks/growth.py --out docs/growth.json
 	$(PYTHON) benchmarks/roofline.py --out docs/roofline.json
+	$(PYTHON) benchmarks/memory.py --out docs/memory.json
 	$(PYTHON) benchmarks/job_sizes.py --out docs/job_sizes.json
 	$(PYTHON) benchmarks/scoring_job.py --deep --out docs/scoring_job.json
 	$(MAKE) pages

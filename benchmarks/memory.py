@@ -37,8 +37,9 @@ from recsys_spark.session import SETTINGS  # noqa: E402
 TOP_N, SEEN = 10, 100
 SCORERS = ("dot 64", "layer 1024")
 
-_WORKER = 285e6
-"""Bytes of a worker that has imported numpy, numba and pyarrow and compiled or read the kernels; measured."""
+WORKER, BESIDE_CODES, SEEN_BITS, SORTING = 285e6, 37, 10, 24
+"""Bytes: of a worker that has imported numpy, numba and pyarrow and has the kernels; and of each item, besides its
+codes, for the bits of 80 users, and once, while items are put in order."""
 
 
 def main() -> None:
@@ -96,18 +97,14 @@ def measured(name: str, n_items: int, n_users: int) -> dict[str, Any]:
 
 def expected_bytes(scorer: PairScorer, n_users: int) -> float:
     """A worker's peak by the formula of docs/scale.md."""
-    vectors = scorer.nbytes
-    if scorer.is_dot:
-        codes, at_once = scorer.item.shape[1], 1024
-        coded = scorer.n_items * (codes + 8.0)
-    else:
+    item_bytes = BESIDE_CODES + SEEN_BITS + SORTING
+    codes = scorer.n_items * scorer.item.shape[1]
+    if not scorer.is_dot:
         h = len(scorer.layers[0].bias)
-        coded, at_once = min(scorer.n_items * (h + 8.0), 1 << 27), 8192 if scorer.n_items * h > 1 << 27 else 1024
-        coded += min(at_once, n_users) * 6.0 * h
-    # ids, candidates, order, places and the lists that an item may enter; what is sorted on the way
-    bookkeeping = scorer.n_items * (8.0 + 4 + 4 + 4 + 8 + 8 + 24)
-    done = 80 * scorer.n_items / 8
-    return _WORKER + vectors + coded + bookkeeping + done
+        in_parts = scorer.n_items * h > 1 << 27
+        # the halves of the users of a call, padded as well, and their codes
+        codes = min(scorer.n_items * h, 1 << 27) + min(8192 if in_parts else 1024, n_users) * 9 * h
+    return WORKER + scorer.nbytes + codes + scorer.n_items * item_bytes
 
 
 def random_scorer(name: str, n_users: int, n_items: int) -> PairScorer:

@@ -27,14 +27,17 @@ ALS_HOURS, ALS_CORES = 9.16, 144
 PRICE = 0.05
 """Of a core for an hour, in dollars: assumed."""
 
-USERS_IN_A_CALL = 1024
-"""As `recsys_spark/scoring/all_pairs.py` calls the kernels."""
+USERS_IN_A_CALL, USERS_OF_PARTS = 1024, 8192
+"""So many at once where all items are coded, and where they are coded in parts, as `scoring/all_pairs.py` has them."""
 
 CODED_AT_ONCE = 128 * 2**20
 """Bytes of codes of layers that a worker keeps; with more it codes the items anew for each call."""
 
 BESIDE_CODES = 37
 """Bytes of an item besides its dot codes: scale and constant 8, order 16, candidates 12, a bit or so for blocks 1."""
+
+WORKER = 285_000_000
+"""Bytes of a worker with numpy, numba, pyarrow and the kernels' machine code, as `benchmarks/memory.py` sees it."""
 
 SEEN_BITS = 10
 """Bytes of an item: one bit for each of the 80 users that go through the items together."""
@@ -45,6 +48,15 @@ INTRODUCTION = """\
 Written by `docs/make_scale.py` from what `make bench` measured; do not edit by hand. What a scoring job costs, as a
 formula; how far the formula can be trusted; and what it says about a set that is far too large for the machine of the
 measurements. How fast the kernels are stands in [performance.md](performance.md).
+"""
+
+MEASURED_MEMORY = """
+Peaks of a real worker, which count the mapped pages that it has read (`benchmarks/memory.py`: vectors of random
+numbers, 100 seen items a user, lists of ten):
+
+| model | items | users | by the formula, MB | measured, MB |
+| --- | ---: | ---: | ---: | ---: |
+{lines}
 """
 
 MODEL = """\
@@ -105,7 +117,7 @@ found the rank nor the length of the lists there; Spark's default rank is 10. No
   more, scaled by k; *as random* the time of a pair of random vectors with 26,744 items instead.
 - The layer has the rate of the trained one in [performance.md](performance.md), one core; *with its codes* adds what it
   takes to code the items: at 1,032 bytes each they are more than the 128 MB that a worker keeps, so that they are coded
-  anew, {set_up:.1f} us an item, for each call of {call:,} users.
+  anew, {set_up:.1f} us an item with all that comes once, for each call of {call:,} users.
 - *Spark ALS here* is `recommendForAllUsers` of today's Spark on our machine, k = 64, {als_ns:.0f} ns a pair and core,
   by proportion. What lies between it and *there* is newer Spark, newer CPUs and another rank: compare ours with *here*.
 - The price is an assumption. It holds neither the driver, nor start-up, idle cores, storage or training.
@@ -135,7 +147,7 @@ MEMORY = """\
 | seen items as bits | items x {bits} | one worker |
 | lists of a call | {call:,} users x N x 8, for each variant | one worker |
 | Arrow batch | at most 64 MB | one worker |
-| Python, numpy, numba | about 150 MB | one worker |
+| Python, numpy, numba | about 285 MB | one worker |
 
 For 2.3 million items, lists of ten:
 
@@ -258,7 +270,7 @@ def large(cost: Cost, found: dict[str, Any]) -> str:
         "dot, k = 64, as random": dots[64] * 1e-9,
         "dot, k = 128": pair * dots[128] / dots[fitted_k],
         "one layer of 1,024, trained": 1 / of_layer["ours"],
-        "the same with its codes": 1 / of_layer["ours"] + set_up / USERS_IN_A_CALL,
+        "the same with its codes": 1 / of_layer["ours"] + set_up / USERS_OF_PARTS,
     }
     lines = [cost_line(name, c, cost.seconds(USERS, ITEMS, ENTRIES, cores=1, c=c)) for name, c in prices.items()]
     lines.append(cost_line("Spark ALS here", als, als * USERS * ITEMS))
@@ -277,7 +289,7 @@ def large(cost: Cost, found: dict[str, Any]) -> str:
         price=PRICE,
         rows_of_costs="\n".join(lines),
         set_up=set_up * 1e6,
-        call=USERS_IN_A_CALL,
+        call=USERS_OF_PARTS,
         als_ns=als * 1e9,
         codes_mb=ITEMS * (64 + 8) / 1e6,
         pair_bytes=pair_bytes,
@@ -297,24 +309,39 @@ def cost_line(name: str, pair: float, core_seconds: float) -> str:
 
 def memory() -> str:
     """Formulae, and what they give."""
-    fixed = USERS_IN_A_CALL * ENTRIES * 8 + 64 * 2**20 + 150 * 2**20 + ITEMS * SEEN_BITS
+    fixed = USERS_IN_A_CALL * ENTRIES * 8 + 64 * 2**20 + WORKER + ITEMS * SEEN_BITS
     workers = {
         "dot, k = 16": (16, ITEMS * (16 + BESIDE_CODES)),
         "dot, k = 64": (64, ITEMS * (64 + BESIDE_CODES)),
         "dot, k = 128": (128, ITEMS * (128 + BESIDE_CODES)),
         "one layer of 1,024, embeddings of 10": (10, ITEMS * BESIDE_CODES + CODED_AT_ONCE),
     }
-    return MEMORY.format(
-        beside=BESIDE_CODES,
-        bits=SEEN_BITS,
-        call=USERS_IN_A_CALL,
-        sizes="\n".join(
-            f"| {name} | {4 * k * ITEMS / 1e6:,.0f} MB | {(own + fixed) / 1e6:,.0f} MB |"
-            for name, (k, own) in workers.items()
-        ),
-        users=USERS,
-        user_gb=4 * 64 * USERS / 1e9,
+    return (
+        MEMORY.format(
+            beside=BESIDE_CODES,
+            bits=SEEN_BITS,
+            call=USERS_IN_A_CALL,
+            sizes="\n".join(
+                f"| {name} | {4 * k * ITEMS / 1e6:,.0f} MB | {(own + fixed) / 1e6:,.0f} MB |"
+                for name, (k, own) in workers.items()
+            ),
+            users=USERS,
+            user_gb=4 * 64 * USERS / 1e9,
+        )
+        + measured_memory()
     )
+
+
+def measured_memory() -> str:
+    """What workers took, if it was measured."""
+    file = HERE / "memory.json"
+    if not file.exists():
+        return ""
+    lines = "\n".join(
+        f"| {run['scorer']} | {run['items']:,} | {run['users']:,} | {run['expected_mb']:,.0f} | {run['peak_mb']:,.0f} |"
+        for run in json.loads(file.read_text(encoding="utf-8"))
+    )
+    return MEASURED_MEMORY.format(lines=lines)
 
 
 if __name__ == "__main__":
