@@ -1,4 +1,4 @@
-"""Lists as they grow: insertion in order, and the items that a user has seen."""
+"""Lists as they grow: the best entries so far, and the items that a user has seen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TopN(NamedTuple):
     """The lists of m users, V for each, one after the other; positions from `counts` on hold item -1 and score 0."""
 
     items: I32
-    """i32[m * V, n], item indices, best first."""
+    """i32[m * V, n], item indices, best first (while lists grow: in the order of a heap, the worst one first)."""
 
     scores: F32
     """f32[m * V, n], `score32` of these items: unclipped."""
@@ -58,6 +58,15 @@ class TopN(NamedTuple):
             self.scored[users],
             self.screened[users],
         )
+
+    def put_in_order(self) -> None:
+        """Order each list by score descending, then by item index ascending; until then it is a heap, see `offer`."""
+        # empty places go behind all others
+        inside = np.arange(self.items.shape[1]) < self.counts[:, None]
+        by_score = np.where(inside, -self.scores, np.float32(np.inf))
+        order = np.lexsort((self.items, by_score), axis=-1)
+        self.items[:] = np.take_along_axis(self.items, order, axis=1)
+        self.scores[:] = np.take_along_axis(self.scores, order, axis=1)
 
     def put(self, users: I64, others: TopN) -> None:
         """Take over the lists of some users."""
@@ -120,17 +129,49 @@ def checked_seen(offsets: I64, items: I32, *, n_users: int) -> Seen:
 
 
 @jit
-def insert(items: I32, scores: F32, count: int, item: np.int32, score: np.float32) -> int:
-    """Insert into one list, ordered by score descending, then by item ascending; gives the new count.
+def offer(items: I32, scores: F32, count: int, item: np.int32, score: np.float32) -> int:
+    """Offer an entry to a list that is not in order yet: a heap whose first entry is the worst one.
 
-    The last entry of a full list is dropped, which may be the new one itself.
+    Of two entries the one with the lower score is worse, of equal scores the one with the higher index. So a long list
+    costs a few comparisons for each entry, not a move of half of it; `TopN.put_in_order` ends it.
+
+    Args:
+        items: i32[n], `count` of them filled.
+        scores: f32[n], likewise.
+        count: entries so far.
+        item: the new one.
+        score: likewise.
+
+    Returns:
+        The new count. If the list is full, the worst entry is dropped, which may be the new one itself.
     """
-    size = scores.size
-    place = count
-    while place > 0 and (scores[place - 1] < score or (scores[place - 1] == score and items[place - 1] > item)):
-        if place < size:
-            scores[place], items[place] = scores[place - 1], items[place - 1]
-        place -= 1
-    if place < size:
+    if count < scores.size:
+        place = count
+        while place > 0:
+            above = (place - 1) // 2
+            if not _is_worse(score, item, scores[above], items[above]):
+                break
+            scores[place], items[place] = scores[above], items[above]
+            place = above
         scores[place], items[place] = score, item
-    return min(count + 1, size)
+        return count + 1
+    if not _is_worse(scores[0], items[0], score, item):
+        return count
+    place = 0
+    while True:
+        below = 2 * place + 1
+        if below >= count:
+            break
+        if below + 1 < count and _is_worse(scores[below + 1], items[below + 1], scores[below], items[below]):
+            below += 1
+        if not _is_worse(scores[below], items[below], score, item):
+            break
+        scores[place], items[place] = scores[below], items[below]
+        place = below
+    scores[place], items[place] = score, item
+    return count
+
+
+@jit
+def _is_worse(score: np.float32, item: np.int32, other_score: np.float32, other_item: np.int32) -> bool:
+    return bool(score < other_score or (score == other_score and item > other_item))

@@ -3,9 +3,9 @@
 Any scorer, any CPU. The item half of a deep model is made once for each block and tile, and nothing of the size users x
 candidates exists.
 
-Selection is threshold-then-insert: a candidate enters a list only if its score is above the list's last one. Candidates
-come in ascending order of index, so of equal scores the lower index is already in the list and stays. Seen candidates
-are set to minus infinity before that: they neither enter nor raise the threshold.
+Selection is threshold-then-offer: a candidate is offered to a list only if its score is above the list's worst one.
+Candidates come in ascending order of index, so of equal scores the lower index is already in the list and stays. Seen
+candidates are set to minus infinity before that: they neither enter nor raise the threshold.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from recsys_spark.kernels.lanes import (
     start_second_layer,
     stored_rows,
 )
-from recsys_spark.kernels.lists import Seen, TopN, insert
+from recsys_spark.kernels.lists import Seen, TopN, offer
 from recsys_spark.kernels.score32 import Side, gather, side_of
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.segments import Closed, is_closed
@@ -212,7 +212,7 @@ def _take(
         own = t * variants + v
         count, threshold, above = lists.counts[own], below, 0
         if count == n:
-            threshold = max(threshold, lists.scores[own, n - 1])
+            threshold = max(threshold, lists.scores[own, 0])
         for lane in range(lanes):
             above += scores[lane] > threshold
         if not above:
@@ -225,9 +225,9 @@ def _take(
                 item = packed.candidates[first + lane]
                 if not (packed.members[item] >> v) & 1 or (closed.row.size and is_closed(closed, t, first + lane)):
                     continue
-                count = insert(lists.items[own], lists.scores[own], count, item, scores[lane])
+                count = offer(lists.items[own], lists.scores[own], count, item, scores[lane])
                 if count == n:
-                    threshold = max(below, lists.scores[own, n - 1])
+                    threshold = max(below, lists.scores[own, 0])
         lists.counts[own] = count
 
 

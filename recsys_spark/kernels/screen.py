@@ -34,8 +34,10 @@ from recsys_spark.kernels.search import (
     keep,
     learn,
     lowest,
+    make_room,
     new_search,
     recall,
+    room_of,
     seed,
     settle,
 )
@@ -196,8 +198,9 @@ def _fill(
     relu, two_layers = items.codes.weights.size > 0, coded.second.output.size > 0
     per_norm, per_error, base, reach = coded.per_norm, coded.per_error, coded.base, coded.reach
     norm, error, bias, highest = items.norm, items.error, items.bias, items.highest
-    rounding, dots = items.rounding, search.kept.size > 1
-    done, least, any_member = search.done, search.least, order.any_member[items.first :]
+    rounding, lower, kept = items.rounding, search.lower, search.kept
+    done, least, any_member = search.done, search.lower.least, order.any_member[items.first :]
+    dots = kept.filled.size > 1
     tiles, segmented = 0, closed.row.size > 0
     for first in range(0, n_groups, GROUPS_AT_ONCE):
         last = min(first + GROUPS_AT_ONCE, n_groups)
@@ -242,9 +245,11 @@ def _fill(
                         if bound < lowest(least, user, members):
                             continue
                         if dots:
-                            learn(search, user, members, bound - 2 * margin)
-                        keep(search, user, item, members, bound, exact, users, lists)
-        for room in range(search.kept.size):
+                            learn(lower, user, members, bound - 2 * margin)
+                        room = room_of(kept, user)
+                        if keep(kept, room, user, item, members, bound):
+                            make_room(search, room, exact, users, lists)
+        for room in range(kept.filled.size):
             settle(search, room, exact, users, lists)
     return tiles
 
@@ -278,8 +283,8 @@ def _begin_groups(
             begin(search, user, row, coded.shift[group, p], order, first_block, seen, closed)
             if row >= 0 and first_block == 0:
                 seed(search, user, order, exact, users, lists)
-    for room in range(search.kept.size):
+    for room in range(search.kept.filled.size):
         settle(search, room, exact, users, lists)
     for user in range((last - first) * GROUP):
-        if search.rows[user] >= 0 and search.kept.size > 1:
+        if search.rows[user] >= 0 and search.kept.filled.size > 1:
             recall(search, user, lists)

@@ -17,14 +17,14 @@ import numpy as np
 from recsys_spark.kernels.arrays import F32, F64, I32, I64, read_only
 from recsys_spark.kernels.head import Head
 from recsys_spark.kernels.jit import jit
-from recsys_spark.kernels.lists import Seen, TopN, insert
+from recsys_spark.kernels.lists import Seen, TopN, offer
 from recsys_spark.kernels.relu_rows import score_relu_rows
 from recsys_spark.kernels.score32 import Pairs, Side, score_dots, score_layers
 from recsys_spark.kernels.segments import Closed
 from recsys_spark.kernels.tile import BLOCK, trailing_zeros
 
 OWN_ROOM = 64
-"""Pairs that are kept of one user."""
+"""Pairs that are kept of one user, at least; and twice as many as a list has entries."""
 
 SHARED_ROOM = 256
 """Pairs that are kept of all users together: as many as `score_layers` scores side by side."""
@@ -107,6 +107,38 @@ def _rarest_first(members: I64) -> I64:
     return keys
 
 
+class Lower(NamedTuple):
+    """The best lower bounds of each list so far."""
+
+    least: F64
+    """f64[users, V]; no score below this enters the list, for all that is known."""
+
+    bounds: F64
+    """f64[users, V, n], a heap, the lowest of them first."""
+
+    known: I32
+    """i32[users, V], how many of them there are."""
+
+
+class Kept(NamedTuple):
+    """Pairs in rooms."""
+
+    users: I32
+    """i32[rooms, size], of which user of the search."""
+
+    items: I32
+    """i32[rooms, size]."""
+
+    members: I64
+    """i64[rooms, size], which lists the item may enter."""
+
+    bounds: F64
+    """f64[rooms, size], upper bounds."""
+
+    filled: I32
+    """i32[rooms], how many there are."""
+
+
 class Search(NamedTuple):
     """Of some users who go through the items together, numbered from 0: each has V lists of n."""
 
@@ -122,29 +154,11 @@ class Search(NamedTuple):
     done: I64
     """i64[users, blocks], a bit for each pair that needs no look: seen, scored, or no item at all."""
 
-    least: F64
-    """f64[users, V]; no score below this enters the list, for all that is known."""
+    lower: Lower
+    """What is known of the lists."""
 
-    lower: F64
-    """f64[users, V, n], the best lower bounds so far, descending."""
-
-    known: I32
-    """i32[users, V], how many of them there are."""
-
-    kept_users: I32
-    """i32[rooms, size], of the pairs that are kept: of which user of the search."""
-
-    kept_items: I32
-    """i32[rooms, size]."""
-
-    kept_members: I64
-    """i64[rooms, size], which lists the item may enter."""
-
-    kept_bounds: F64
-    """f64[rooms, size], upper bounds."""
-
-    kept: I32
-    """i32[rooms], how many there are."""
+    kept: Kept
+    """Pairs that may enter a list."""
 
     scores: F32
     """f32[size], scratch."""
@@ -161,20 +175,24 @@ _NOTHING, _EVERYTHING = -np.inf, 1e300
 
 def new_search(n_users: int, n_blocks: int, n_variants: int, n: int, floor: np.float32, *, own_rooms: bool) -> Search:
     """For at most so many users, with a room for each of them or with one for all."""
-    rooms, size = (n_users, OWN_ROOM) if own_rooms else (1, SHARED_ROOM)
+    rooms, size = (n_users, max(OWN_ROOM, 2 * n)) if own_rooms else (1, SHARED_ROOM)
     return Search(
         floor=floor,
         rows=np.full(n_users, -1, np.int64),
         shift=np.zeros(n_users),
         done=np.zeros((n_users, n_blocks), np.int64),
-        least=np.full((n_users, n_variants), _EVERYTHING),
-        lower=np.zeros((n_users, n_variants, n)),
-        known=np.zeros((n_users, n_variants), np.int32),
-        kept_users=np.zeros((rooms, size), np.int32),
-        kept_items=np.zeros((rooms, size), np.int32),
-        kept_members=np.zeros((rooms, size), np.int64),
-        kept_bounds=np.zeros((rooms, size)),
-        kept=np.zeros(rooms, np.int32),
+        lower=Lower(
+            least=np.full((n_users, n_variants), _EVERYTHING),
+            bounds=np.zeros((n_users, n_variants, n)),
+            known=np.zeros((n_users, n_variants), np.int32),
+        ),
+        kept=Kept(
+            users=np.zeros((rooms, size), np.int32),
+            items=np.zeros((rooms, size), np.int32),
+            members=np.zeros((rooms, size), np.int64),
+            bounds=np.zeros((rooms, size)),
+            filled=np.zeros(rooms, np.int32),
+        ),
         scores=np.zeros(size, np.float32),
         pair_users=np.zeros(size, np.int32),
         pair_rows=np.zeros(size, np.int64),
@@ -199,12 +217,12 @@ def begin(
     """
     search.rows[user], search.shift[user] = row, shift
     n_blocks = search.done.shape[1]
-    search.known[user, :] = 0
-    search.least[user, :] = _EVERYTHING
+    search.lower.known[user, :] = 0
+    search.lower.least[user, :] = _EVERYTHING
     if row < 0:
         search.done[user, :] = WHOLE_BLOCK
         return
-    search.least[user, :] = np.float64(search.floor) - shift
+    search.lower.least[user, :] = np.float64(search.floor) - shift
     search.done[user, :] = 0
     if closed.row.size and closed.row[row] >= 0:
         own = closed.row[row]
@@ -225,14 +243,15 @@ def begin(
 @jit
 def seed(search: Search, user: int, order: Order, exact: Exact, users: I32, lists: TopN) -> None:
     """Keep the first candidates that are left, so that there is something to compare with."""
-    taken, size = 0, search.lower.shape[2]
+    taken, size, room = 0, search.lower.bounds.shape[2], room_of(search.kept, user)
     for block in range(search.done.shape[1]):
         left = ~search.done[user, block] & WHOLE_BLOCK
         while left != 0 and taken < size:
             t = trailing_zeros(left)
             left &= left - 1
             search.done[user, block] |= _ONE << t
-            keep(search, user, order.items[block, t], order.members[block, t], np.inf, exact, users, lists)
+            if keep(search.kept, room, user, order.items[block, t], order.members[block, t], np.inf):
+                make_room(search, room, exact, users, lists)
             taken += 1
         if taken == size:
             break
@@ -241,30 +260,11 @@ def seed(search: Search, user: int, order: Order, exact: Exact, users: I32, list
 @jit
 def recall(search: Search, user: int, lists: TopN) -> None:
     """Take in what is in the lists already."""
-    n_variants, row = search.least.shape[1], search.rows[user]
+    n_variants, row = search.lower.least.shape[1], search.rows[user]
     for v in range(n_variants):
         own = row * n_variants + v
         for k in range(lists.counts[own]):
-            _learn(search, user, v, np.float64(lists.scores[own, k]) - search.shift[user])
-
-
-@jit
-def _learn(search: Search, user: int, v: int, bound: float) -> None:
-    """Take in the lower bound of a candidate of list v."""
-    lower, n = search.lower[user, v], search.lower.shape[2]
-    known = search.known[user, v]
-    if known == n and bound <= lower[n - 1]:
-        return
-    place = min(known, n - 1)
-    while place > 0 and lower[place - 1] < bound:
-        lower[place] = lower[place - 1]
-        place -= 1
-    lower[place] = bound
-    if known < n:
-        known += 1
-        search.known[user, v] = known
-    if known == n:
-        search.least[user, v] = max(search.least[user, v], lower[n - 1])
+            learn(search.lower, user, 1 << v, np.float64(lists.scores[own, k]) - search.shift[user])
 
 
 @jit
@@ -280,68 +280,106 @@ def lowest(least: F64, user: int, members: int) -> float:
 
 
 @jit
-def learn(search: Search, user: int, members: int, lower: float) -> None:
+def learn(lower: Lower, user: int, members: int, bound: float) -> None:
     """Take in the lower bound of a candidate of some lists."""
+    n = lower.bounds.shape[2]
     while members != 0:
-        _learn(search, user, trailing_zeros(members), lower)
+        v = trailing_zeros(members)
         members &= members - 1
+        heap, known = lower.bounds[user, v], lower.known[user, v]
+        if known < n:
+            place = known
+            while place > 0 and heap[(place - 1) // 2] > bound:
+                heap[place] = heap[(place - 1) // 2]
+                place = (place - 1) // 2
+            heap[place] = bound
+            known += 1
+            lower.known[user, v] = known
+        elif bound > heap[0]:
+            place, below = 0, 1
+            while below < n:
+                if below + 1 < n and heap[below + 1] < heap[below]:
+                    below += 1
+                if heap[below] >= bound:
+                    break
+                heap[place] = heap[below]
+                place, below = below, 2 * below + 1
+            heap[place] = bound
+        if known == n:
+            lower.least[user, v] = max(lower.least[user, v], heap[0])
 
 
 @jit
-def keep(
-    search: Search, user: int, item: int, members: int, bound: float, exact: Exact, users: I32, lists: TopN
-) -> None:
+def room_of(kept: Kept, user: int) -> int:
+    """Where a user's pairs are kept."""
+    return user if kept.filled.size > 1 else 0
+
+
+@jit
+def keep(kept: Kept, room: int, user: int, item: int, members: int, bound: float) -> bool:
     """Keep a candidate that may enter a list.
 
     Args:
-        search: to change.
+        kept: to change.
+        room: of the user.
         user: of the search.
         item: index.
         members: the lists it may enter.
         bound: its score is not above this; infinite if that is not known.
+
+    Returns:
+        Whether the room is full now: then `make_room`.
+    """
+    place = kept.filled[room]
+    kept.users[room, place] = user
+    kept.items[room, place] = item
+    kept.members[room, place] = members
+    kept.bounds[room, place] = bound
+    kept.filled[room] = place + 1
+    return bool(place + 1 == kept.users.shape[1])
+
+
+@jit
+def make_room(search: Search, room: int, exact: Exact, users: I32, lists: TopN) -> None:
+    """Forget what cannot enter a list any more; if that is not much, score the rest.
+
+    Args:
+        search: to change.
+        room: which is full.
         exact: the scorer.
         users: i32[m], user indices of the call.
         lists: of the call.
     """
-    room = user if search.kept.size > 1 else 0
-    kept, size = search.kept[room], search.scores.size
-    search.kept_users[room, kept] = user
-    search.kept_items[room, kept] = item
-    search.kept_members[room, kept] = members
-    search.kept_bounds[room, kept] = bound
-    search.kept[room] = kept + 1
-    if kept + 1 == size:
-        _drop(search, room)
-        if search.kept[room] > size // 2:
-            settle(search, room, exact, users, lists)
+    _drop(search, room)
+    if search.kept.filled[room] > search.kept.users.shape[1] // 2:
+        settle(search, room, exact, users, lists)
 
 
 @jit
 def _drop(search: Search, room: int) -> None:
-    """Forget what cannot enter a list any more."""
-    left = 0
-    for k in range(search.kept[room]):
-        user, members = search.kept_users[room, k], search.kept_members[room, k]
-        if search.kept_bounds[room, k] >= lowest(search.least, user, members):
-            search.kept_users[room, left] = user
-            search.kept_items[room, left] = search.kept_items[room, k]
-            search.kept_members[room, left] = members
-            search.kept_bounds[room, left] = search.kept_bounds[room, k]
+    kept, left = search.kept, 0
+    for k in range(kept.filled[room]):
+        user, members = kept.users[room, k], kept.members[room, k]
+        if kept.bounds[room, k] >= lowest(search.lower.least, user, members):
+            kept.users[room, left] = user
+            kept.items[room, left] = kept.items[room, k]
+            kept.members[room, left] = members
+            kept.bounds[room, left] = kept.bounds[room, k]
             left += 1
-    search.kept[room] = left
+    kept.filled[room] = left
 
 
 @jit
 def settle(search: Search, room: int, exact: Exact, users: I32, lists: TopN) -> None:
-    """Score what is kept in a room, and insert it into the lists."""
+    """Score what is kept in a room, and offer it to the lists."""
     _drop(search, room)
-    n = search.kept[room]
-    search.kept[room] = 0
+    kept, n = search.kept, search.kept.filled[room]
+    kept.filled[room] = 0
     if n == 0:
         return
-    items, scores = search.kept_items[room, :n], search.scores[:n]
+    items, scores = kept.items[room, :n], search.scores[:n]
     for k in range(n):
-        row = search.rows[search.kept_users[room, k]]
+        row = search.rows[kept.users[room, k]]
         search.pair_rows[k], search.pair_users[k] = row, users[row]
         lists.scored[row] += 1
     if exact.halves.size:
@@ -354,22 +392,23 @@ def settle(search: Search, room: int, exact: Exact, users: I32, lists: TopN) -> 
         else:
             score_dots(pairs, exact.head, scores)
     for k in range(n):
-        _enter(search, search.kept_users[room, k], items[k], search.kept_members[room, k], scores[k], lists)
+        _enter(search, kept.users[room, k], items[k], kept.members[room, k], scores[k], lists)
 
 
 @jit
 def _enter(search: Search, user: int, item: np.int32, members: int, score: np.float32, lists: TopN) -> None:
-    """Insert a scored item into the lists that it may enter."""
-    n_variants, size, row, shift = search.least.shape[1], search.lower.shape[2], search.rows[user], search.shift[user]
+    """Offer a scored item to the lists that it may enter."""
+    least, row, shift = search.lower.least, search.rows[user], search.shift[user]
+    n_variants, size = least.shape[1], lists.items.shape[1]
     if score < search.floor:
         return
     while members != 0:
         v = trailing_zeros(members)
         members &= members - 1
-        if np.float64(score) - shift < search.least[user, v]:
+        if np.float64(score) - shift < least[user, v]:
             continue
         own = row * n_variants + v
-        count = insert(lists.items[own], lists.scores[own], lists.counts[own], item, score)
+        count = offer(lists.items[own], lists.scores[own], lists.counts[own], item, score)
         lists.counts[own] = count
         if count == size:
-            search.least[user, v] = max(search.least[user, v], np.float64(lists.scores[own, size - 1]) - shift)
+            least[user, v] = max(least[user, v], np.float64(lists.scores[own, 0]) - shift)

@@ -191,6 +191,7 @@ class PreparedItems:
             tile = self.users_per_tile
             plain_lists(self.scorer, some, self._packed, own_seen, closed, floor, own, users_per_tile=tile)
             lists.put(rest, own)
+        lists.put_in_order()
         return lists
 
     def _screened(self, users: I32, seen: Seen, segment: I32 | None, floor: np.float32, lists: TopN) -> I64:

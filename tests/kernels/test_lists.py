@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_spark.errors import DataError
-from recsys_spark.kernels.lists import TopN, checked_seen, insert
+from recsys_spark.kernels.lists import TopN, checked_seen, offer
 
 SCORES = st.sampled_from([-3.0, 0.0, 0.5, 0.5000001, 7.0])
 SETTINGS = settings(max_examples=200, deadline=None, derandomize=True)
@@ -19,12 +19,14 @@ SETTINGS = settings(max_examples=200, deadline=None, derandomize=True)
 def test_the_best_stay_in_the_order_of_scores_then_items(scores: dict[int, float], size: int, random: object) -> None:
     arrived = list(scores.items())
     random.shuffle(arrived)  # type: ignore[attr-defined]
-    lists, count = TopN.empty(1, size), 0
+    lists = TopN.empty(1, size)
 
     for item, score in arrived:
-        count = insert(lists.items[0], lists.scores[0], count, np.int32(item), np.float32(score))
+        lists.counts[0] = offer(lists.items[0], lists.scores[0], lists.counts[0], np.int32(item), np.float32(score))
+    lists.put_in_order()
 
     expected = sorted(scores.items(), key=lambda entry: (-np.float32(entry[1]), entry[0]))[:size]
+    count = int(lists.counts[0])
     assert count == len(expected)
     assert lists.items[0, :count].tolist() == [item for item, _ in expected]
     assert lists.scores[0, :count].tolist() == [np.float32(score) for _, score in expected]
