@@ -94,6 +94,10 @@ JOB = """\
 (workers start, kernels are compiled or read from their cache) and the median of the warm ones.
 """
 
+LARGE_JOB = """\
+{pairs:,} pairs, {users:,} users x {items:,} items, once, in a new session (`docs/scoring_job_large.json`):
+"""
+
 DEEP = """\
 One hidden layer of 1,024 units, likewise. `predict_batch_udf` runs the Keras network; for all users it would take
 {extrapolated:,.0f} s, extrapolated from what more users take, without its start: **{ratio:,.0f} x** ours.
@@ -132,6 +136,9 @@ def main() -> None:
         if deep:
             parts.append(DEEP.format(extrapolated=deep["predict_batch_udf, extrapolated"], ratio=deep["ratio"]))
             parts.append(job_table(deep))
+    large = read(HERE / "scoring_job_large.json")
+    if large:
+        parts += [LARGE_JOB.format(**large), job_table(large)]
     (HERE / "performance.md").write_text("\n".join(parts), encoding="utf-8")
 
 
