@@ -117,15 +117,24 @@ def checked_seen(offsets: I64, items: I32, *, n_users: int) -> Seen:
     # the items may be those of many more users
     items = indices(items[offsets[0] : offsets[-1]], below=2**31, subject="seen_items")
     offsets -= offsets[0]
-    descents = np.flatnonzero(items[1:] < items[:-1]) + 1
-    inside = descents[~np.isin(descents, offsets)]
-    if inside.size:
+    descent = _first_descent(read_only(offsets), items)
+    if descent >= 0:
         raise DataError(
             "seen_items",
             expected="each user's items in ascending order",
-            found=f"{items[inside[0]]} after {items[inside[0] - 1]} at position {inside[0]}",
+            found=f"{items[descent]} after {items[descent - 1]} at position {descent}",
         )
     return Seen(next=offsets[:-1].copy(), stop=read_only(offsets[1:]), items=items)
+
+
+@jit
+def _first_descent(offsets: I64, items: I32) -> int:
+    """Where an item is smaller than the one before of the same user; -1: nowhere."""
+    for user in range(offsets.size - 1):
+        for k in range(offsets[user] + 1, offsets[user + 1]):
+            if items[k] < items[k - 1]:
+                return k
+    return -1
 
 
 @jit
