@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import config, stages
+from recsys_spark import config, planning, stages
 from recsys_spark.errors import AuditError, ConfigError, DataError
 from recsys_spark.ingest.exclusions import ExclusionCounts
 from recsys_spark.job import Job
@@ -152,7 +152,7 @@ def test_a_scoring_that_forgets_what_is_barred_is_not_published(
 ) -> None:
     (tmp_path / "exclusions.csv").write_text("user_id,item_id\n0,1\n")
     forgetful = job(f"scoring.exclude.path={tmp_path}/exclusions.csv")
-    monkeypatch.setattr(stages, "with_barred", lambda users, **_: users)
+    monkeypatch.setattr(planning, "with_barred", lambda users, **_: users)
 
     with pytest.raises(AuditError, match="nothing_barred"):
         night(forgetful)
