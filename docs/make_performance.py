@@ -118,18 +118,18 @@ def main() -> None:
         parts.append(KERNELS.format(users=first["users"], items=first["items"], machine=kernels["machine"]))
         parts += [kernel_table(name, case) for name, case in kernels["cases"].items()]
     if sizes:
-        parts.append(SIZES.format(epochs=sizes["epochs"]))
+        parts += [SIZES.format(epochs=sizes["epochs"]), *remark(sizes)]
         parts += [
             kernel_table(f"{name}: {case['users']:,} x {case['items']:,}", case)
             for name, case in sizes["cases"].items()
         ]
     if growth:
-        parts += [GROWTH]
+        parts += [GROWTH, *remark(growth)]
         parts += shown("growth_sizes.svg", GROWTH_SIZES.format(overtaken=overtaken(growth, "items", "items")))
         parts += shown("growth_lists.svg", GROWTH_LISTS.format(overtaken=overtaken(growth, "n", "entries")))
     if roofline:
         parts += [ROOFLINE.format(bandwidth=roofline["bandwidth"] / 1e9), *shown("roofline.svg", ROOFLINE_PICTURE)]
-        parts.append(roofline_table(roofline))
+        parts += [*remark(roofline), roofline_table(roofline)]
     if job:
         parts += [JOB.format(pairs=job["pairs"]), job_table(job)]
         deep = job.get("deep")
@@ -140,6 +140,11 @@ def main() -> None:
     if large:
         parts += [LARGE_JOB.format(**large), job_table(large)]
     (HERE / "performance.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def remark(found: dict[str, Any]) -> list[str]:
+    """What a reader of these figures must know, if anything."""
+    return [f"*{found['remark']}*\n"] if "remark" in found else []
 
 
 def read(file: Path) -> dict[str, Any]:

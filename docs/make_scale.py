@@ -185,7 +185,8 @@ def main() -> None:
         print(f"NOT WRITTEN: docs/scale.md: not measured: {', '.join(missing)} (make bench)", file=sys.stderr)
         return
     cost = fitted(found["job_sizes"]["runs"], found["job_sizes"]["cores"])
-    parts = [INTRODUCTION, model(cost, found), check(cost, found), large(cost, found), memory()]
+    remarks = [f"*{found[name]['remark']}*\n" for name in ("job_sizes",) if "remark" in found[name]]
+    parts = [INTRODUCTION, *remarks, model(cost, found), check(cost, found), large(cost, found), memory()]
     (HERE / "scale.md").write_text("\n".join(parts), encoding="utf-8")
 
 
