@@ -221,6 +221,8 @@ class PreparedItems:
             if second is not None:
                 coded = coded._replace(second=second._replace(user_part=coded.second.user_part))
             screened_lists(exact, users, coded, items, self._order, seen, closed, floor, lists)
+            # not beside the next part
+            del items, second
         lists.screened[sound] = True
         rest: I64 = np.flatnonzero(~sound)
         return rest
