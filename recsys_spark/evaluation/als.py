@@ -57,7 +57,7 @@ def fit_als(
 
 
 def _columns(factors: DataFrame, n: int, rank: int, *, known: float) -> F32:
-    """f32[n, rank + 1]: factors, and a column that tells who has some."""
+    """f32[n, rank + 1]: factors, and a column that tells who has some; the driver holds them twice for a moment."""
     table = factors.select("id", "features").toArrow()
     rows = table.column("id").to_numpy()
     columns = np.zeros((n, rank + 1), np.float32)

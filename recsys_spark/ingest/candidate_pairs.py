@@ -68,7 +68,7 @@ def check_and_store(spark: SparkSession, source: PairsSource, ids: PinnedIds, ta
     """Read the table once, check every row, and store all of them, as `check_pairs` gives them.
 
     Returns:
-        How many rows there are, repeated pairs included.
+        How many rows there are, repeated pairs included. The driver collects one row.
 
     Raises:
         ConfigError: there is no such table or column.

@@ -97,7 +97,7 @@ def check_exclusions(rows: DataFrame, as_of: date) -> DataFrame:
 
 
 def check_and_store(spark: SparkSession, source: ExclusionsSource, as_of: date, folder: Folder) -> None:
-    """Read the table once, check every row, and store all of them.
+    """Read the table once, check every row, and store all of them. The driver collects one row.
 
     Raises:
         ConfigError: there is no such table or column.

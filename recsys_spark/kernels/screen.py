@@ -25,10 +25,10 @@ import numpy as np
 from recsys_spark.kernels.arrays import F32, F64, I32, I64, read_only
 from recsys_spark.kernels.jit import jit
 from recsys_spark.kernels.lists import Seen, TopN
+from recsys_spark.kernels.order import Order
 from recsys_spark.kernels.search import (
     WHOLE_BLOCK,
     Exact,
-    Order,
     Search,
     begin,
     keep,

@@ -19,9 +19,9 @@ import numpy as np
 from recsys_spark.kernels.arrays import F32, F64, I32, I64, Flags, read_only
 from recsys_spark.kernels.coding import Bytes, empty_words
 from recsys_spark.kernels.jit import jit
+from recsys_spark.kernels.order import Order
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.screen import NO_SECOND_LAYER, ScreenedItems, ScreenedUsers
-from recsys_spark.kernels.search import Order
 from recsys_spark.kernels.tile import BLOCK, GROUP, ItemCodes, UserCodes
 
 LARGEST = 1e37

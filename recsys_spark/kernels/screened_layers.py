@@ -27,10 +27,10 @@ from recsys_spark.kernels.halves import halves_of, reach_of
 from recsys_spark.kernels.head import Head, head_of
 from recsys_spark.kernels.jit import jit, jit_with_arrays
 from recsys_spark.kernels.lanes import project
+from recsys_spark.kernels.order import Order
 from recsys_spark.kernels.score32 import gather
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.screen import ScreenedItems, ScreenedUsers, users_of_layers
-from recsys_spark.kernels.search import Order
 from recsys_spark.kernels.tile import BLOCK, GROUP, ItemCodes
 
 LARGEST = 1e37

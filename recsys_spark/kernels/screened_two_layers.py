@@ -26,10 +26,10 @@ from recsys_spark.kernels.arrays import F32, F64, I32, Flags, read_only
 from recsys_spark.kernels.coding import CODES_IN_A_WORD, empty_words
 from recsys_spark.kernels.halves import halves_of, reach_of
 from recsys_spark.kernels.head import Head, head_of
+from recsys_spark.kernels.order import Order
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.screen import NO_SECOND_LAYER, ScreenedItems, ScreenedUsers, users_of_layers
 from recsys_spark.kernels.screened_layers import LARGEST
-from recsys_spark.kernels.search import Order
 from recsys_spark.kernels.tile import BLOCK, GROUP, OUTPUTS, ItemCodes, SecondLayer
 
 _ROUNDINGS = 48

@@ -25,12 +25,13 @@ from recsys_spark.kernels.cpu import byte_lanes
 from recsys_spark.kernels.head import head_of
 from recsys_spark.kernels.lanes import LANES
 from recsys_spark.kernels.lists import Seen, TopN, checked_seen
+from recsys_spark.kernels.order import Order, order_of
 from recsys_spark.kernels.plain import USERS_PER_TILE, PackedItems, pack, plain_lists
 from recsys_spark.kernels.relu_rows import padded_units
 from recsys_spark.kernels.score32 import side_of
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.screen import ScreenedItems, screened_lists
-from recsys_spark.kernels.search import Exact, Order, order_of
+from recsys_spark.kernels.search import Exact
 from recsys_spark.kernels.segments import NOTHING_CLOSED, ClosedBits, Segments, checked_segments
 from recsys_spark.kernels.tile import BLOCK, SecondLayer
 

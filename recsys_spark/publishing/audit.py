@@ -34,7 +34,9 @@ class Promises:
 
 
 def audit_lists(lists: DataFrame, users: DataFrame, promises: Promises, *, stage: str) -> dict[str, int]:
-    """Check staged lists against the rules; count outcomes and rows on the way. The driver collects one row.
+    """Check staged lists against the rules; count outcomes and rows on the way.
+
+    The driver collects one row, and the number of users.
 
     Args:
         lists: staged lists, one row for each list.

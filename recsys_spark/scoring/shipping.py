@@ -87,6 +87,7 @@ class _Mapped(Generic[T]):
         """The value, its arrays read-only."""
         with Path(SparkFiles.get(self.file)).open("rb") as file:
             whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        # nothing from outside: the driver of this very application has pickled and broadcast it
         value: T = pickle.loads(self.pickled, buffers=[whole[start:end] for start, end in self.spans])
         return value
 

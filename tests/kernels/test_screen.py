@@ -18,10 +18,11 @@ from recsys_spark.kernels.arrays import F32
 from recsys_spark.kernels.cpu import byte_lanes
 from recsys_spark.kernels.head import head_of
 from recsys_spark.kernels.lists import checked_seen
+from recsys_spark.kernels.order import order_of
 from recsys_spark.kernels.score32 import side_of
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer
 from recsys_spark.kernels.screen import screened_lists
-from recsys_spark.kernels.search import Exact, order_of
+from recsys_spark.kernels.search import Exact
 from recsys_spark.kernels.segments import NOTHING_CLOSED
 from recsys_spark.kernels.top_n import Kernel, PreparedItems, TopN, prepare
 from tests.conftest import PROJECT
