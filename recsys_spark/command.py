@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
@@ -41,8 +41,14 @@ PLANS = {
     "top_users": "find the best users for every item with the last model of these inputs and settings; audit; publish",
 }
 
+OwnArguments = Callable[[argparse.ArgumentParser], None]
+"""Declares the arguments that one job has beside those of every job; `Job.arguments` holds what they say."""
+
 READS_PAIRS = "score_pairs"
 """The one job that reads the table `pairs`."""
+
+READ_NO_SOURCE = frozenset[str]()
+"""Jobs that look at the output alone; they run, too, where the sources are out of reach."""
 
 
 class Arguments(argparse.ArgumentParser):
@@ -53,7 +59,14 @@ class Arguments(argparse.ArgumentParser):
         raise ConfigError("command line", expected=self.format_usage().strip(), found=message)
 
 
-def main(name: str, job: Callable[[Job], None], home: Path, arguments: Sequence[str] | None = None) -> int:
+def main(
+    name: str,
+    job: Callable[[Job], None],
+    home: Path,
+    arguments: Sequence[str] | None = None,
+    *,
+    own: OwnArguments | None = None,
+) -> int:
     """Run one job from the command line.
 
     Args:
@@ -61,6 +74,7 @@ def main(name: str, job: Callable[[Job], None], home: Path, arguments: Sequence[
         job: what it does.
         home: the folder that holds `conf/base.yaml`.
         arguments: of the command line; those of the process if not given.
+        own: declares the job's own arguments; none: it has none.
 
     Returns:
         The exit code: 0 published, done or dry run; 2 wrong usage or configuration; 3 the data or the audit failed;
@@ -70,7 +84,7 @@ def main(name: str, job: Callable[[Job], None], home: Path, arguments: Sequence[
     summary, progress, run = Summary(), Progress(), None
     code = 0
     try:
-        given = _parser(name).parse_args(arguments)
+        given = _parser(name, own).parse_args(arguments)
         overrides = [*given.set, *(["run.force=true"] if given.replace else [])]
         settings = config.load(Settings, [home / "conf" / "base.yaml", *given.config], overrides)
         run = Run.start(Folder(settings.output.path), given.as_of)
@@ -82,7 +96,7 @@ def main(name: str, job: Callable[[Job], None], home: Path, arguments: Sequence[
             _show_plan(name, settings)
             summary.status = "dry_run"
         else:
-            _run_on_spark(name, job, settings, run, summary, progress)
+            _run_on_spark(name, job, settings, run, vars(given), (summary, progress))
     except SystemExit as stop:  # argparse after --help
         return int(stop.code or 0)
     except Exception as error:
@@ -103,7 +117,7 @@ def check_reachable(settings: Settings, name: str) -> None:
 
     Args:
         settings: of the run.
-        name: of the job; the table `pairs` is looked for only if the job reads it.
+        name: of the job; sources, and the table `pairs`, are looked for only if the job reads them.
 
     Raises:
         RecsysError: one problem as itself, several together.
@@ -116,6 +130,17 @@ def check_reachable(settings: Settings, name: str) -> None:
 
 
 def _problems(settings: Settings, name: str) -> Iterator[RecsysError]:
+    if name not in READ_NO_SOURCE:
+        yield from _source_problems(settings, name)
+    yield from output_problems(settings.output)
+    for _, secret in config.secrets(settings):
+        try:
+            secret.reveal()
+        except ConfigError as error:
+            yield error
+
+
+def _source_problems(settings: Settings, name: str) -> Iterator[RecsysError]:
     needed = {"source": settings.source} | ({"pairs": settings.pairs} if name == READS_PAIRS else {})
     for section, table in needed.items():
         if table.path is None:
@@ -137,27 +162,27 @@ def _problems(settings: Settings, name: str) -> Iterator[RecsysError]:
     segments = settings.scoring.segments
     if segments is not None and segments.table is not None:
         yield from input_problems(segments.table, dict(segments.table.columns), "scoring.segments.table")
-    yield from output_problems(settings.output)
-    for _, secret in config.secrets(settings):
-        try:
-            secret.reveal()
-        except ConfigError as error:
-            yield error
 
 
 def _run_on_spark(
-    name: str, job: Callable[[Job], None], settings: Settings, run: Run, summary: Summary, progress: Progress
+    name: str,
+    job: Callable[[Job], None],
+    settings: Settings,
+    run: Run,
+    given: Mapping[str, Any],
+    told: tuple[Summary, Progress],
 ) -> None:
     from recsys_spark.job import Job
     from recsys_spark.session import build_session
 
+    summary, progress = told
     pairs = settings.pairs if name == READS_PAIRS else None
-    tables = (*settings.tables_read, *(() if pairs is None else (pairs,)))
+    tables = () if name in READ_NO_SOURCE else (*settings.tables_read, *(() if pairs is None else (pairs,)))
     delta = "delta" in (settings.output.format, *(table.format for table in tables))
     with progress.stage("session"):
         spark = build_session(f"recsys {name} {run.as_of}", delta=delta)
     try:
-        job(Job(spark, settings, run, summary, progress))
+        job(Job(spark, settings, run, summary, progress, arguments=given))
         if summary.status == "failed":
             summary.status = "done"
     finally:
@@ -182,7 +207,7 @@ def _show_plan(name: str, settings: Settings) -> None:
     print(f"  output: {settings.output.format} in {Folder(settings.output.path)}", file=sys.stderr)
 
 
-def _parser(name: str) -> Arguments:
+def _parser(name: str, own: OwnArguments | None) -> Arguments:
     parser = Arguments(prog=name, description=PLANS[name], allow_abbrev=False)
     parser.add_argument("--config", type=Path, action="append", default=[], metavar="FILE", help="over conf/base.yaml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over every file")
@@ -190,6 +215,8 @@ def _parser(name: str) -> Arguments:
     parser.add_argument("--from", dest="from_stage", type=_not_yet, metavar="STAGE", help="not yet")
     parser.add_argument("--replace", action="store_true", help="run even if nothing changed")
     parser.add_argument("--dry-run", action="store_true", help="check and show, do nothing")
+    if own is not None:
+        own(parser)
     return parser
 
 

@@ -6,6 +6,7 @@ of the same configuration and sources finds what an earlier one has left.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,9 @@ class Job:
     run: Run
     summary: Summary
     progress: Progress
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Of the command line, by name; the job's own are among them."""
+
     fingerprint: str | None = field(init=False)
     """Of the inputs, taken once: a source that changes while the job runs must not send its stages apart."""
 

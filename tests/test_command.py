@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import subprocess
@@ -240,3 +241,27 @@ def test_an_error_nobody_expected_has_a_message_and_exit_code_one(
     assert (code, summary["status"], summary["error"]["code"]) == (1, "failed", "unexpected")
     assert summary["error"]["message"] == "RuntimeError: the disk is on fire"
     assert json.loads((tmp_path / "o" / "summaries" / f"{summary['run_id']}.json").read_text()) == summary
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("--dry-run", "--to", "RUN"), 0), (("--dry-run",), 2), (("--dry-run", "--to", "RUN", "--from", "RUN"), 2)],
+)
+def test_a_job_may_have_arguments_of_its_own_beside_those_of_every_job(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[str, ...], code: int
+) -> None:
+    output = ["--set", f"output.path={tmp_path}/output"]
+
+    def own(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--to", required=True)
+
+    found = main("score", lambda _: None, PROJECT, [*output, *arguments], own=own)
+
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (found, summary["status"]) == (code, "invalid" if code else "dry_run")
+    if arguments == ("--dry-run",):
+        assert "--to" in summary["error"]["message"]
+
+
+def test_the_arguments_of_one_job_are_not_those_of_another(dry_run: Run) -> None:
+    assert dry_run("--to", "RUN")[0] == 2
