@@ -117,10 +117,11 @@ def ingest(job: Job) -> Ingested:
         )
         if excluded is not None:
             _tell_exclusions(job, excluded)
-        done = Ingested(folder, job.fingerprint, vocabularies, counts, reasons)
-        done.save()
+        # before the record: a kill in between must not leave them in a folder that counts as finished
         for scratch in ("checked", "classified", "new_users", "new_items", "exclusions", "barred"):
             (folder / scratch).delete()
+        done = Ingested(folder, job.fingerprint, vocabularies, counts, reasons)
+        done.save()
         eligibility_of(job, done)  # a condition that fails is to be told before hours of training
     job.summary.counts |= counts
     return done
