@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,6 +18,7 @@ from recsys_spark import config
 from recsys_spark.errors import ConfigError, ConfigErrors, RecsysError
 from recsys_spark.ingest.preview import input_problems
 from recsys_spark.progress import Progress
+from recsys_spark.publishing.prometheus import write_metrics
 from recsys_spark.publishing.reachable import output_problems
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
@@ -49,6 +49,9 @@ READS_PAIRS = "score_pairs"
 
 READ_NO_SOURCE = frozenset[str]()
 """Jobs that look at the output alone; they run, too, where the sources are out of reach."""
+
+WRITE_NOTHING = frozenset[str]()
+"""Jobs that leave no trace in the output, not even a summary."""
 
 
 class Arguments(argparse.ArgumentParser):
@@ -81,7 +84,7 @@ def main(
         4 another run holds the output; 1 anything else.
     """
     separate_stderr()
-    summary, progress, run = Summary(), Progress(), None
+    summary, progress, run = Summary(job=name), Progress(), None
     code = 0
     try:
         given = _parser(name, own).parse_args(arguments)
@@ -89,6 +92,8 @@ def main(
         settings = config.load(Settings, [home / "conf" / "base.yaml", *given.config], overrides)
         run = Run.start(Folder(settings.output.path), given.as_of)
         summary.run_id, summary.as_of = run.run_id, run.as_of.isoformat()
+        if settings.run.log_format == "json":
+            progress.log_as_json(job=name, run_id=run.run_id)
         check_reachable(settings, name)
         if name == "tune":
             check_search(settings)
@@ -101,13 +106,14 @@ def main(
         return int(stop.code or 0)
     except Exception as error:
         code = summary.fail(error)
-        if not isinstance(error, RecsysError):
-            traceback.print_exc()
-        print(f"\n{error}" if isinstance(error, RecsysError) else f"\n{summary.error}", file=sys.stderr, flush=True)
+        progress.fail(error, summary.error or {})
     summary.seconds = progress.seconds
     if run is not None:
         summary.warnings = run.warnings
-        _keep(summary, run)
+        if settings.run.prometheus is not None and summary.status != "dry_run":
+            _tell_monitoring(Path(settings.run.prometheus), summary, run, exit_code=code)
+        _keep(summary, run, progress)
+    progress.end(status=summary.status, exit_code=code)
     print(summary.as_json(), flush=True)
     return code
 
@@ -132,7 +138,8 @@ def check_reachable(settings: Settings, name: str) -> None:
 def _problems(settings: Settings, name: str) -> Iterator[RecsysError]:
     if name not in READ_NO_SOURCE:
         yield from _source_problems(settings, name)
-    yield from output_problems(settings.output)
+    if name not in WRITE_NOTHING:
+        yield from output_problems(settings.output)
     for _, secret in config.secrets(settings):
         try:
             secret.reveal()
@@ -189,14 +196,22 @@ def _run_on_spark(
         spark.stop()
 
 
-def _keep(summary: Summary, run: Run) -> None:
+def _tell_monitoring(file: Path, summary: Summary, run: Run, *, exit_code: int) -> None:
+    """Write the file for Prometheus; a night that is published is not worth less where that is impossible."""
+    try:
+        write_metrics(file, summary, exit_code=exit_code, ended=datetime.now(UTC))
+    except OSError as error:
+        run.warn(f"run.prometheus could not be written: {error}")
+
+
+def _keep(summary: Summary, run: Run, progress: Progress) -> None:
     """Write the summary beside the tables; where that is impossible it is on stdout all the same."""
-    if summary.status in ("dry_run", "invalid"):
+    if summary.status in ("dry_run", "invalid") or summary.job in WRITE_NOTHING:
         return
     try:
         run.summaries.write_json(f"{run.run_id}.json", summary.as_dict())
     except OSError as error:
-        print(f"the summary could not be written: {error}", file=sys.stderr)
+        progress.say(f"the summary could not be written: {error}")
 
 
 def _show_plan(name: str, settings: Settings) -> None:

@@ -142,7 +142,7 @@ def train(job: Job) -> None:
             rows,
             sides_of=known.sides,
             rating_range=settings.quality.rating_range,
-            watcher=ProgressBar(),
+            watcher=ProgressBar(say=job.progress.lines_only),
         )
         artefact = night_artefact(
             models, rows, settings, ingested.vocabularies, known=known, fingerprint=ingested.fingerprint
@@ -315,7 +315,9 @@ def tune(job: Job) -> None:
     folder, say = job.study_folder(), job.progress.say
     with job.progress.stage("tune"):
         with opened_rows(ingested.folder / "ratings", job.settings.training) as rows:
-            found = search(job.settings, rows, sides_for, folder=folder, say=say, watcher=ProgressBar())
+            found = search(
+                job.settings, rows, sides_for, folder=folder, say=say, watcher=ProgressBar(say=job.progress.lines_only)
+            )
         ids, run_id = ingested.vocabularies.ids, job.run.run_id
         sink = SINKS[job.settings.output.format](job.spark, job.run.output, ids, run_id)
         trials = trial_rows(job.spark, found, ids=ids, run_id=run_id, study=folder.path.name)
@@ -360,7 +362,7 @@ def _enter_ledger(job: Job, ingested: Ingested) -> None:
     ids = ingested.vocabularies.ids
     job.summary.seconds = dict(job.progress.seconds)
     sink = SINKS[job.settings.output.format](job.spark, job.run.output, ids, job.run.run_id)
-    config_hash = config.digest(job.settings, leave_out=("run", "tune", "pairs"))
+    config_hash = config.digest(job.settings, leave_out=("run", "tune", "pairs", "maintenance"))
     row = ledger_row(
         job.spark, job.run, job.summary, ids=ids, fingerprint=ingested.fingerprint, config_hash=config_hash
     )

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow.fs as pafs
+
+
+class Contents(NamedTuple):
+    """What lies in a folder."""
+
+    files: int
+    bytes: int
+
+    changed: datetime | None
+    """When the newest of it was written, UTC; none: there is nothing, or the file system does not say."""
 
 
 class Folder:
@@ -29,6 +41,16 @@ class Folder:
 
     def __str__(self) -> str:
         return self.location
+
+    @property
+    def parent(self) -> Folder:
+        """The folder that this one lies in."""
+        return Folder(self.location.rpartition("/")[0])
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.location.rpartition("/")[2]
 
     @property
     def path(self) -> Path:
@@ -61,6 +83,13 @@ class Folder:
         files, path = self.arrow
         return sorted(f.base_name for f in files.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
 
+    def subfolders(self) -> list[str]:
+        """The names of the folders directly inside, sorted; links are none."""
+        files, path = self.arrow
+        found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+        names = sorted(f.base_name for f in found if f.type == pafs.FileType.Directory)
+        return [name for name in names if not (self / name)._is_link]
+
     def read_json(self, name: str) -> Any:
         """What a JSON file of the folder holds; none if there is no such file."""
         files, path = self.arrow
@@ -72,21 +101,57 @@ class Folder:
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file so that a reader sees the old content or the new one, never a part."""
+        self.write_text(name, json.dumps(value, indent=2, default=str))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file so that a reader sees the old content or the new one, never a part."""
         files, path = self.arrow
         files.create_dir(path, recursive=True)
         temporary = f"{path}/.{name}.{uuid.uuid4().hex}"
         with files.open_output_stream(temporary, compression=None) as stream:
-            stream.write(json.dumps(value, indent=2, default=str).encode())
+            stream.write(text.encode())
         files.move(temporary, f"{path}/{name}")
 
-    def delete(self) -> None:
-        """Remove the folder and all that is in it; nothing happens if it does not exist."""
+    def contents(self) -> Contents:
+        """What lies here, all the way down; of a plain file, the file; of a link, the link."""
+        if self._is_link:
+            return Contents(1, 0, datetime.fromtimestamp(self.path.lstat().st_mtime, UTC))
         files, path = self.arrow
-        if files.get_file_info(path).type == pafs.FileType.Directory:
+        found = [files.get_file_info(path)]
+        if found[0].type == pafs.FileType.Directory:
+            found += files.get_file_info(pafs.FileSelector(path, recursive=True))
+        plain = [info for info in found if info.type == pafs.FileType.File]
+        changed = [info.mtime for info in found if info.mtime is not None]
+        return Contents(len(plain), sum(info.size for info in plain), max(changed, default=None))
+
+    def files(self) -> Iterator[tuple[str, Contents]]:
+        """Every file in the folder, all the way down: its path in it, and what it holds."""
+        files, path = self.arrow
+        for info in files.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True)):
+            if info.type == pafs.FileType.File:
+                yield info.path[len(path) + 1 :], Contents(1, info.size, info.mtime)
+
+    def delete(self) -> None:
+        """Remove the folder and all that is in it, or the file; nothing happens if it does not exist.
+
+        Of a link the link alone goes.
+        """
+        files, path = self.arrow
+        if self._is_link:
+            self.path.unlink()
+            return
+        kind = files.get_file_info(path).type
+        if kind == pafs.FileType.Directory:
             files.delete_dir(path)
+        elif kind == pafs.FileType.File:
+            files.delete_file(path)
 
     def move(self, target: Folder) -> None:
         """Rename the folder; on a local file system that is atomic. A folder that is in the way is replaced."""
         files, path = self.arrow
         target.delete()
         files.move(path, target.arrow[1])
+
+    @property
+    def _is_link(self) -> bool:
+        return self.is_local and self.path.is_symlink()

@@ -265,3 +265,46 @@ def test_a_job_may_have_arguments_of_its_own_beside_those_of_every_job(
 
 def test_the_arguments_of_one_job_are_not_those_of_another(dry_run: Run) -> None:
     assert dry_run("--to", "RUN")[0] == 2
+
+
+JSON = ("--set", "run.log_format=json")
+
+
+def test_in_json_an_error_is_one_object_with_its_hint_and_so_is_the_end(dry_run: Run) -> None:
+    code, summary, errors = dry_run(*JSON, "--set", "source.path=no/such/ratings.csv")
+
+    failed, ended = (json.loads(line) for line in errors.splitlines())
+    assert (failed["event"], failed["job"], failed["run_id"]) == ("failed", "nightly", summary["run_id"])
+    assert failed["message"] == summary["error"]["message"]
+    assert (ended["event"], ended["message"], ended["exit_code"]) == ("ended", "invalid", code)
+
+
+def test_the_summary_names_the_job(dry_run: Run) -> None:
+    assert dry_run()[1]["job"] == "nightly"
+
+
+def test_a_file_that_no_collector_reads_is_refused(dry_run: Run) -> None:
+    code, summary, _ = dry_run("--set", "run.prometheus=recsys.txt")
+
+    assert code == 2
+    assert "run.prometheus: expected a path that ends in .prom" in summary["error"]["message"]
+
+
+def test_a_job_that_fails_tells_monitoring_and_a_dry_run_does_not(dry_run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "recsys.prom"
+    monitored = ("--set", f"run.prometheus={file}")
+
+    dry_run(*monitored)
+    assert not file.exists()
+
+    code, *_ = dry_run(*monitored, "--set", "source.path=no/such/ratings.csv")
+    assert f'recsys_exit_code{{job_name="nightly"}} {code}' in file.read_text().splitlines()
+
+
+def test_monitoring_that_cannot_be_told_is_a_warning(dry_run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "nowhere" / "recsys.prom"
+
+    code, summary, _ = dry_run("--set", f"run.prometheus={file}", "--set", "source.path=no/such/ratings.csv")
+
+    assert (code, summary["status"]) == (2, "invalid")
+    assert summary["warnings"] == [f"run.prometheus could not be written: no such folder: {file.parent}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from recsys_spark.config import NotYet, Section
 
@@ -40,6 +40,22 @@ class RunSettings(Section):
 
     force: bool = False
     """Run even if nothing changed (also `--replace`)."""
+
+    log_format: Literal["text", "json"] = "text"
+    """Of the lines on stderr. json: objects of time, run_id, job, stage, event, seconds since the start, message."""
+
+    prometheus: str | None = None
+    """A local file `*.prom` in the folder that node_exporter's textfile collector reads; replaced when a job ends."""
+
+    shown: int = Field(20, ge=1)
+    """How many of the newest runs the job `runs` shows."""
+
+    @field_validator("prometheus")
+    @classmethod
+    def _is_collected(cls, path: str | None) -> str | None:
+        if path is not None and not path.endswith(".prom"):
+            raise ValueError("a path that ends in .prom, as node_exporter reads no other")
+        return path
 
 
 class ReportSettings(Section):

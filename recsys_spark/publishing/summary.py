@@ -26,12 +26,27 @@ COUNTS = (
     "error",
 )
 
+STATUSES = (
+    "published",
+    "history_only",
+    "done",
+    "nothing_to_do",
+    "dry_run",
+    "invalid",
+    "data_failed",
+    "audit_failed",
+    "locked",
+    "failed",
+)
+"""How a job can end; `done` is a job that publishes no `top_n`."""
+
 
 @dataclass
 class Summary:
     """How a job ended. `counts` holds what is known; a job that does one part knows that part."""
 
     run_id: str | None = None
+    job: str | None = None
     as_of: str | None = None
     status: str = "failed"
     tables: dict[str, str] = field(default_factory=dict)
@@ -55,9 +70,9 @@ class Summary:
         return 1
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, counts in their documented order."""
+        """Plain values, counts in their documented order, those of a job that counts other things after them."""
         values = asdict(self)
-        values["counts"] = {name: self.counts[name] for name in COUNTS if name in self.counts}
+        values["counts"] = {name: self.counts[name] for name in COUNTS if name in self.counts} | self.counts
         return values
 
     def as_json(self) -> str:

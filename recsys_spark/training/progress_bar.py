@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
 from recsys_spark.training.epochs import FitNews
@@ -18,13 +19,18 @@ class ProgressBar:
 
     Args:
         stream: where to write; none: stderr as it is when something is written.
+        say: takes a line after each epoch instead, where nothing may be drawn.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None = None, say: Callable[[str], None] | None = None) -> None:
+        self._stream, self._say = stream, say
 
     def __call__(self, news: FitNews) -> None:
         """Write where the fit stands, if it is worth a line here."""
+        if self._say is not None:
+            if news.what == "epoch":
+                self._say(told(news))
+            return
         stream = self._stream or sys.stderr
         if stream.isatty():
             end = "\n" if news.what == "fit" else ""
