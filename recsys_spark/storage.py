@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -112,6 +114,33 @@ class Folder:
             stream.write(text.encode())
         files.move(temporary, f"{path}/{name}")
 
+    def create_json(self, name: str, value: Any) -> bool:
+        """Write a JSON file unless there is one of that name: of several who try at the same time one succeeds.
+
+        Returns:
+            Whether it was written.
+
+        Raises:
+            ValueError: the folder is not a local one; pyarrow cannot ask other stores for this.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        draft = self.path / f".{name}.{uuid.uuid4().hex}"
+        draft.write_text(json.dumps(value, indent=2, default=str), encoding="utf-8")
+        try:
+            # a link appears with its whole content, and never replaces a file
+            os.link(draft, self.path / name)
+        except FileExistsError:
+            return False
+        finally:
+            draft.unlink()
+        return True
+
+    def delete_file(self, name: str) -> None:
+        """Remove a file of the folder; nothing happens if it does not exist."""
+        files, path = self.arrow
+        with contextlib.suppress(FileNotFoundError):
+            files.delete_file(f"{path}/{name}")
+
     def contents(self) -> Contents:
         """What lies here, all the way down; of a plain file, the file; of a link, the link."""
         if self._is_link:
@@ -145,6 +174,16 @@ class Folder:
             files.delete_dir(path)
         elif kind == pafs.FileType.File:
             files.delete_file(path)
+
+    def copy(self, target: Folder) -> None:
+        """Copy the folder with all that is in it, file by file."""
+        files, path = self.arrow
+        there = target.arrow[1]
+        for found in files.get_file_info(pafs.FileSelector(path, recursive=True)):
+            if found.is_file:
+                copied = there + found.path.removeprefix(path)
+                files.create_dir(copied.rpartition("/")[0], recursive=True)
+                files.copy_file(found.path, copied)
 
     def move(self, target: Folder) -> None:
         """Rename the folder; on a local file system that is atomic. A folder that is in the way is replaced."""

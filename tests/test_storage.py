@@ -133,3 +133,29 @@ def test_a_remote_location_stays_as_it_is_and_is_no_local_path() -> None:
     assert str(folder / "state") == "s3a://bucket/out/state"
     with pytest.raises(ValueError, match="s3a://bucket/out"):
         _ = folder.path
+
+
+def test_of_several_who_create_a_file_one_does_and_its_content_stays(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path / "new"))
+
+    created = [folder.create_json("state.json", {"version": version}) for version in range(3)]
+
+    assert created == [True, False, False]
+    assert folder.read_json("state.json") == {"version": 0}
+    assert folder.children() == ["state.json"]
+    folder.delete_file("state.json")
+    folder.delete_file("state.json")
+    assert folder.create_json("state.json", {"version": 3})
+
+
+def test_a_copy_has_every_file_and_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path / "here"))
+    (folder / "inside").write_json("one.json", 1)
+    folder.write_json(".two.json", 2)
+
+    folder.copy(Folder(str(tmp_path / "there")))
+
+    for name in ("here", "there"):
+        copied = Folder(str(tmp_path / name))
+        assert (copied / "inside").read_json("one.json") == 1
+        assert copied.read_json(".two.json") == 2
