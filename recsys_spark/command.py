@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,10 +19,11 @@ from recsys_spark import config
 from recsys_spark.errors import ConfigError, ConfigErrors, RecsysError
 from recsys_spark.ingest.preview import input_problems
 from recsys_spark.progress import Progress
+from recsys_spark.publishing.lock import Owner, held
 from recsys_spark.publishing.prometheus import write_metrics
 from recsys_spark.publishing.reachable import output_problems
 from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
+from recsys_spark.run import STAGES, Run
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from recsys_spark.streams import separate_stderr
@@ -38,6 +40,7 @@ PLANS = {
     "evaluate": "measure the last model of these inputs and settings beside the baselines",
     "score": "score all pairs with the last model of these inputs and settings; audit; publish",
     "score_pairs": "rank the pairs of the table `pairs` with the last model of these inputs and settings; publish them",
+    "rollback": "find a run in top_n_history; make its lists the visible ones in one commit",
     "top_users": "find the best users for every item with the last model of these inputs and settings; audit; publish",
 }
 
@@ -47,7 +50,7 @@ OwnArguments = Callable[[argparse.ArgumentParser], None]
 READS_PAIRS = "score_pairs"
 """The one job that reads the table `pairs`."""
 
-READ_NO_SOURCE = frozenset[str]()
+READ_NO_SOURCE = frozenset({"rollback"})
 """Jobs that look at the output alone; they run, too, where the sources are out of reach."""
 
 WRITE_NOTHING = frozenset[str]()
@@ -180,20 +183,27 @@ def _run_on_spark(
     told: tuple[Summary, Progress],
 ) -> None:
     from recsys_spark.job import Job
+    from recsys_spark.publishing.remote_lock import create_by
     from recsys_spark.session import build_session
 
     summary, progress = told
     pairs = settings.pairs if name == READS_PAIRS else None
     tables = () if name in READ_NO_SOURCE else (*settings.tables_read, *(() if pairs is None else (pairs,)))
     delta = "delta" in (settings.output.format, *(table.format for table in tables))
-    with progress.stage("session"):
-        spark = build_session(f"recsys {name} {run.as_of}", delta=delta)
-    try:
-        job(Job(spark, settings, run, summary, progress, arguments=given))
+    owner = Owner.this_process(run.run_id, name, timedelta(seconds=settings.run.lease_seconds))
+    with ExitStack() as held_on:
+        # where no session is needed for it, whoever comes second is told at once
+        at_once = run.output.is_local and name not in WRITE_NOTHING
+        lock = held_on.enter_context(held(run.locks, owner)) if at_once else None
+        with progress.stage("session"):
+            spark = build_session(f"recsys {name} {run.as_of}", delta=delta)
+        held_on.callback(spark.stop)
+        if lock is None and name not in WRITE_NOTHING:
+            lock = held_on.enter_context(held(run.locks, owner, create_by(spark)))
+        checks = {} if lock is None else {"check_lock": lock.check}
+        job(Job(spark, settings, run, summary, progress, name, given, **checks))
         if summary.status == "failed":
             summary.status = "done"
-    finally:
-        spark.stop()
 
 
 def _tell_monitoring(file: Path, summary: Summary, run: Run, *, exit_code: int) -> None:
@@ -227,7 +237,11 @@ def _parser(name: str, own: OwnArguments | None) -> Arguments:
     parser.add_argument("--config", type=Path, action="append", default=[], metavar="FILE", help="over conf/base.yaml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over every file")
     parser.add_argument("--as-of", type=_date, metavar="DATE", help="business date, YYYY-MM-DD; default: today, UTC")
-    parser.add_argument("--from", dest="from_stage", type=_not_yet, metavar="STAGE", help="not yet")
+    if name == "nightly":
+        stages = "ingest, train, evaluate, score or publish"
+        parser.add_argument(
+            "--from", dest="from_stage", type=_stage, metavar="STAGE", help=f"do it again from {stages}"
+        )
     parser.add_argument("--replace", action="store_true", help="run even if nothing changed")
     parser.add_argument("--dry-run", action="store_true", help="check and show, do nothing")
     if own is not None:
@@ -242,5 +256,7 @@ def _date(text: str) -> date:
         raise argparse.ArgumentTypeError(f"expected a date such as 2026-01-31, found {text!r}") from None
 
 
-def _not_yet(text: str) -> NoReturn:
-    raise argparse.ArgumentTypeError("this version always runs every stage (not yet)")
+def _stage(text: str) -> str:
+    if text not in STAGES:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(STAGES)}, found {text!r}")
+    return text

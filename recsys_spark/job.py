@@ -6,7 +6,8 @@ of the same configuration and sources finds what an earlier one has left.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,14 +15,19 @@ from pyspark.sql import SparkSession
 
 from recsys_spark import config
 from recsys_spark.errors import DataError
-from recsys_spark.ingest.ingested import RECORD, Ingested
+from recsys_spark.ingest.ingested import RECORD, Ingested, is_whole
 from recsys_spark.ingest.location import fingerprint
 from recsys_spark.ingest.settings import SeenFilter
+from recsys_spark.manifest import MANIFEST, Manifest
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run, input_key
+from recsys_spark.run import STAGES, Run, end_of, input_key
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
+from recsys_spark.stored_models import in_use
+
+SCORED = "scored.json"
+"""In the folder `state`: where the lists of the run that readers see were staged."""
 
 
 @dataclass
@@ -33,8 +39,12 @@ class Job:
     run: Run
     summary: Summary
     progress: Progress
+    name: str = "nightly"
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Of the command line, by name; the job's own are among them."""
+
+    check_lock: Callable[[], None] = lambda: None
+    """Makes sure that the output is still held by this run; called before anything becomes visible."""
 
     fingerprint: str | None = field(init=False)
     """Of the inputs, taken once: a source that changes while the job runs must not send its stages apart."""
@@ -51,9 +61,54 @@ class Job:
         if stage != "ingest":
             # the baselines are fitted beside the model
             inputs += [tree["model"], tree["training"], tree["evaluation"]["baseline_damping"]]
+            inputs += [self.in_use.model_id] if self.in_use else []
         if stage in ("evaluate", "score"):
             inputs.append(tree["evaluation" if stage == "evaluate" else "scoring"])
+        if stage == "score" and self.settings.scoring.mode == "incremental":
+            inputs.append(self.run.state.read_json(SCORED))
         return self.run.work(stage, input_key(self.fingerprint, *inputs))
+
+    @functools.cached_property
+    def in_use(self) -> Manifest | None:
+        """The stored model that this run uses instead of training one; none: it trains.
+
+        Raises:
+            RecsysError: there is none, or it is too old.
+        """
+        training = self.settings.training
+        if training.use_model is None:
+            return None
+        end = end_of(self.run.as_of)
+        return in_use(self.run.models, training.use_model, max_age=training.max_model_age, end=end)
+
+    @property
+    def from_stage(self) -> str | None:
+        """The first stage that is done again even if it is finished, by `--from`."""
+        return self.arguments.get("from_stage")
+
+    def may_reuse(self, stage: str) -> bool:
+        """Whether this run may go on from a stage that an earlier attempt has finished, and there is one.
+
+        Without a fingerprint nobody can tell whether its inputs are the same.
+        """
+        if self.fingerprint is None:
+            return False
+        first = self.from_stage or ("ingest" if self.settings.run.force else None)
+        if first is not None and STAGES.index(stage) >= STAGES.index(first):
+            return False
+        record = self.folder(stage).read_json(RECORD)
+        if record is None:
+            return False
+        if stage == "train":
+            model_id: str = record["model_id"]
+            return (self.run.models / model_id / MANIFEST).exists()
+        return stage == "evaluate" or is_whole(self.folder(stage))
+
+    def discard(self, stage: str) -> None:
+        """Remove what an attempt has left of a stage; its record first, so that half of it never looks finished."""
+        folder = self.folder(stage)
+        folder.delete_file(RECORD)
+        folder.delete()
 
     def study_folder(self) -> Folder:
         """The folder of a search, by the hash of all that its trials depend on.

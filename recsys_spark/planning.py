@@ -16,13 +16,13 @@ from recsys_spark.ingest.ingested import Ingested, stored_ids
 from recsys_spark.job import Job
 from recsys_spark.kernels.arrays import Flags
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.known_features import KnownFeatures
 from recsys_spark.scoring.all_pairs import ScoringPlan
 from recsys_spark.scoring.allowed import among_allowed
 from recsys_spark.scoring.flags import with_flag
 from recsys_spark.scoring.left_out import with_barred
 from recsys_spark.scoring.top_users import TopUsersPlan
 from recsys_spark.scoring.uncertainty import Samples
+from recsys_spark.stored_models import KNOWN
 
 
 def plan_of_lists(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_samples: int) -> ScoringPlan:
@@ -32,7 +32,7 @@ def plan_of_lists(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_sa
     """
     settings = job.settings
     item_ids, eligible = stored_ids(ingested.folder / "items", "item")
-    has_vector, usable_items = have_vectors(job, ingested, scorers)
+    has_vector, usable_items = have_vectors(scorers)
     candidates = np.flatnonzero(usable_items & eligible).astype(np.int32)
     eligibility = eligibility_of(job, ingested)
     if eligibility.allowed is not None:
@@ -80,13 +80,12 @@ def candidates_of(job: Job, ingested: Ingested, plan: ScoringPlan) -> DataFrame:
     return with_flag(items, "is_candidate", is_candidate, index="item_index").where("is_candidate")
 
 
-def have_vectors(job: Job, ingested: Ingested, scorers: dict[str, PairScorer]) -> tuple[Flags, Flags]:
+def have_vectors(scorers: dict[str, PairScorer]) -> tuple[Flags, Flags]:
     """Which users and which items the model knows: by a training rating, or by features if it uses them."""
-    popularity, known = scorers["popularity"], KnownFeatures.of(job.settings, ingested)
-    users, items = popularity.user_bias, popularity.item_bias
+    users, items = scorers[KNOWN].user_bias, scorers[KNOWN].item_bias
     assert users is not None
     assert items is not None
-    return (users > 0) | known.usable("user"), (items > 0) | known.usable("item")
+    return users > 0, items > 0
 
 
 def fallback_of(job: Job, scorers: dict[str, PairScorer]) -> PairScorer:

@@ -12,6 +12,9 @@ from typing import Any
 from recsys_spark import __version__
 from recsys_spark.storage import Folder
 
+STAGES = ("ingest", "train", "evaluate", "score", "publish")
+"""Those of a night, in their order. All but the last keep what they have made."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -34,6 +37,11 @@ class Run:
     def state(self) -> Folder:
         """What outlives runs: the vocabularies."""
         return self.output / "state"
+
+    @property
+    def locks(self) -> Folder:
+        """Who holds the output."""
+        return self.state / "lock"
 
     @property
     def models(self) -> Folder:

@@ -234,7 +234,9 @@ RUNS = TableSchema(
     (
         RUN_ID,
         AS_OF,
-        Column("status", pa.string(), "published, history_only or done"),
+        Column("job", pa.string(), "The job that it was: nightly, score, rollback", nullable=True),
+        Column("status", pa.string(), "published or history_only"),
+        Column("restored_run", pa.string(), "The earlier run that a rollback made visible again", nullable=True),
         Column("model_id", pa.string(), "The artefact that the lists came from", nullable=True),
         Column("fingerprint", pa.string(), "Of the inputs; null where a source has none", nullable=True),
         Column("config_hash", pa.string(), "Of the resolved configuration"),

@@ -90,6 +90,12 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _incremental_needs_a_model(self) -> Self:
+        if self.scoring.mode == "incremental" and self.training.use_model is None:
+            raise ValueError("training.use_model (a model_id, or latest) for scoring.mode incremental")
+        return self
+
+    @model_validator(mode="after")
     def _users_have_segments(self) -> Self:
         if self.scoring.segments is not None and self.users.segment is None:
             raise ValueError("users.segment (the column with the segment of each user) for scoring.segments")

@@ -8,26 +8,30 @@ Where a stage keeps its private files is for `job` to say, whom it asks about fo
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recsys_spark import artifact, config
+from recsys_spark import artifact
+from recsys_spark.bookkeeping import announce, enter, leave_as_it_is, open_books, sink_of
+from recsys_spark.carrying import remember, wanted_users
 from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.evaluation.epochs import epoch_metrics
 from recsys_spark.evaluation.fits import measure
 from recsys_spark.evaluation.rating import MAIN, Metric
-from recsys_spark.evaluation.rows import metric_rows, nested
+from recsys_spark.evaluation.rows import metric_rows, nested, stored_metrics
 from recsys_spark.ingest import candidate_pairs, night
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.ingest.exclusions import ExclusionCounts
-from recsys_spark.ingest.ingested import RECORD, Ingested
+from recsys_spark.ingest.ingested import RECORD, Ingested, seal
 from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
 from recsys_spark.job import Job, seen_filter
 from recsys_spark.known_features import KnownFeatures
+from recsys_spark.manifest import Manifest
 from recsys_spark.planning import (
     candidates_of,
     eligibility_of,
@@ -41,16 +45,15 @@ from recsys_spark.planning import (
 )
 from recsys_spark.publishing.audit import Promises, audit_lists
 from recsys_spark.publishing.audit_users import audit_user_lists
-from recsys_spark.publishing.ledger import ledger_row
+from recsys_spark.publishing.ledger import HISTORY_ONLY, PUBLISHED
 from recsys_spark.publishing.rows import outcome_rows, ranked_pair_rows, top_n_rows, top_users_rows
-from recsys_spark.publishing.sinks import SINKS
+from recsys_spark.publishing.standing import Standing
 from recsys_spark.schemas import (
     ITEMS,
     METRICS,
     QUARANTINE,
     RANKED_PAIRS,
     RATINGS,
-    RUNS,
     TABLES,
     TOP_N,
     TOP_N_HISTORY,
@@ -65,16 +68,28 @@ from recsys_spark.scoring.staging import stage_lists
 from recsys_spark.scoring.top_users import stage_user_lists
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
-from recsys_spark.stored_models import cold_in_test, night_artefact, save_with_networks
+from recsys_spark.stored_models import cold_in_test, night_artefact, save_with_networks, scorers_for
 
 
 def nightly(job: Job) -> None:
-    """The whole flow of a night."""
-    preload_training()
-    ingest(job)
-    train(job)
-    evaluate(job)
-    score_and_publish(job)
+    """The whole flow of a night, from the last stage that an earlier attempt has finished for the same inputs."""
+    standing = open_books(job)
+    if standing.nothing_to_do and standing.visible is not None and job.from_stage is None:
+        leave_as_it_is(job, standing.visible)
+        return
+    steps: dict[str, Callable[[Job], object]] = {"ingest": ingest, "train": train, "evaluate": evaluate, "score": score}
+    reusing = True
+    for stage, step in steps.items():
+        # after a stage that is done again none is believed: it might have another outcome than it had
+        reusing = reusing and job.may_reuse(stage)
+        if reusing:
+            job.progress.say(f"{stage} was finished for the same inputs: {job.folder(stage)}")
+            continue
+        if stage == "ingest":
+            preload_training()
+        job.discard(stage)
+        step(job)
+    publish(job, standing)
 
 
 def preload_training() -> None:
@@ -121,6 +136,7 @@ def ingest(job: Job) -> Ingested:
         for scratch in ("checked", "classified", "new_users", "new_items", "exclusions", "barred"):
             (folder / scratch).delete()
         done = Ingested(folder, job.fingerprint, vocabularies, counts, reasons)
+        seal(folder)
         done.save()
         eligibility_of(job, done)  # a condition that fails is to be told before hours of training
     job.summary.counts |= counts
@@ -134,6 +150,9 @@ def train(job: Job) -> None:
     from recsys_spark.training.progress_bar import ProgressBar
 
     ingested, settings = job.ingested(), job.settings
+    if job.in_use is not None:
+        _take_into_use(job, ingested, job.in_use)
+        return
     with job.progress.stage("train"), opened_rows(ingested.folder / "ratings", settings.training) as rows:
         known = KnownFeatures.of(settings, ingested)
         models = fit_all(
@@ -163,12 +182,19 @@ def train(job: Job) -> None:
 
 
 def evaluate(job: Job) -> None:
-    """Measure the evaluated fit beside the baselines fitted on the same rows."""
+    """Measure the evaluated fit beside the baselines fitted on the same rows; of a model in use, tell what was."""
     ingested, trained = job.ingested(), job.trained()
     with job.progress.stage("evaluate"):
-        stored = artifact.load(str(job.run.models / trained["model_id"]), "evaluated")
-        errors = measure(ingested.read(job.spark, "ratings"), stored, job.settings.evaluation)
-        metrics = [*errors, *epoch_metrics(trained["history"])]
+        if job.in_use is not None:
+            metrics = stored_metrics(sink_of(job, ingested.vocabularies.ids).read(METRICS), job.in_use.model_id)
+            if not metrics:
+                job.run.warn(
+                    f"training.use_model: {job.in_use.model_id} has never been published, so it has no metrics"
+                )
+        else:
+            stored = artifact.load(str(job.run.models / trained["model_id"]), "evaluated")
+            errors = measure(ingested.read(job.spark, "ratings"), stored, job.settings.evaluation)
+            metrics = [*errors, *epoch_metrics(trained["history"])]
         job.folder("evaluate").write_json(RECORD, [m._asdict() for m in metrics])
         job.summary.metrics = nested(metrics)
         _say_metrics(job)
@@ -177,26 +203,31 @@ def evaluate(job: Job) -> None:
 
 def score_and_publish(job: Job) -> None:
     """Score all pairs, audit the lists and make them visible."""
+    standing = open_books(job)
+    job.discard("score")
     score(job)
-    publish(job)
+    publish(job, standing)
 
 
 def score(job: Job) -> None:
     """Score every user of the run against every candidate, and stage the lists."""
     ingested, trained = job.ingested(), job.trained()
     with job.progress.stage("score"):
-        scorers = artifact.load(str(job.run.models / trained["model_id"]))
+        scorers = scorers_for(str(job.run.models / trained["model_id"]), ingested.vocabularies)
         plan = plan_of_lists(job, ingested, scorers, n_samples=trained["samples"])
-        users, wanted = left_out_of_lists(job, ingested), job.settings.scoring.users
+        lists = job.folder("score") / "lists"
+        wanted = wanted_users(job, ingested, plan, trained["model_id"])
         work = stage_lists(
-            users,
+            wanted.users,
             plan,
             ingested.vocabularies.ids,
-            job.folder("score") / "lists",
-            n_users=ingested.counts["users"] if wanted is None else len(wanted),
-            blocks=len((ingested.folder / "seen").parquet_files()),
+            lists,
+            n_users=wanted.n_users,
+            blocks=wanted.blocks,
             say=job.progress.say,
         )
+        if wanted.carried is not None:
+            wanted.carried.write.mode("append").parquet(str(lists))
         n_candidates = len(plan.candidates)
         skipped = work.users * n_candidates - work.scored
         by = "by a bound" if plan.segments is None else "by a bound or the user's segment"
@@ -206,11 +237,12 @@ def score(job: Job) -> None:
         )
         if len(plan.candidates) < plan.top_n:
             job.run.warn(f"scoring.top_n is {plan.top_n}, but there are only {len(plan.candidates)} candidate items")
-    job.summary.counts |= {"pairs_scored": work.users * n_candidates, "pairs_skipped": skipped}
-    job.summary.model_id = trained["model_id"]
+        counts = {"users_scored": work.users, "pairs_scored": work.users * n_candidates, "pairs_skipped": skipped}
+        seal(job.folder("score"))
+        job.folder("score").write_json(RECORD, {"counts": counts})
 
 
-def publish(job: Job) -> None:
+def publish(job: Job, standing: Standing) -> None:
     """Audit the staged lists, then make them visible; `top_n` is the last table to change."""
     ingested, trained = job.ingested(), job.trained()
     staged, scoring = job.folder("score"), job.settings.scoring
@@ -228,12 +260,18 @@ def publish(job: Job) -> None:
             ),
             stage=str(staged),
         )
-    job.summary.counts |= ingested.counts | trained["counts"] | found
+    scored: dict[str, int] = staged.read_json(RECORD)["counts"]
+    job.summary.counts |= ingested.counts | trained["counts"] | scored | found
+    job.summary.model_id = trained["model_id"]
+    status = HISTORY_ONLY if standing.history_only else PUBLISHED
     with job.progress.stage("publish"):
-        _publish_tables(job, ingested, trained["model_id"], lists)
-        job.summary.status = "published"
+        announce(job, status)
+        _publish_tables(job, ingested, trained["model_id"], lists, current=status == PUBLISHED)
+        job.summary.status = status
     with job.progress.stage("ledger"):
-        _enter_ledger(job, ingested)
+        enter(job, ingested.vocabularies.ids)
+        if status == PUBLISHED:
+            remember(job, ingested)
 
 
 def score_pairs(job: Job) -> None:
@@ -243,8 +281,8 @@ def score_pairs(job: Job) -> None:
     with job.progress.stage("pairs"):
         read = candidate_pairs.check_and_store(job.spark, source, ingested.vocabularies.ids, staged / "pairs")
     with job.progress.stage("rank"):
-        scorers = artifact.load(str(job.run.models / trained["model_id"]))
-        plan = RankingPlan(scorers[MAIN], fallback_of(job, scorers), *have_vectors(job, ingested, scorers))
+        scorers = scorers_for(str(job.run.models / trained["model_id"]), ingested.vocabularies)
+        plan = RankingPlan(scorers[MAIN], fallback_of(job, scorers), *have_vectors(scorers))
         pairs, users, items = job.spark.read.parquet(str(staged / "pairs")), *known_ids(job, ingested)
         rank_pairs(pairs, users, items, plan).write.mode("overwrite").parquet(str(staged / "ranked"))
         ranked = job.spark.read.parquet(str(staged / "ranked"))
@@ -269,7 +307,8 @@ def top_users(job: Job) -> None:
     ingested, trained = job.ingested(), job.trained()
     staged = job.run.work("top_users", job.run.run_id)
     with job.progress.stage("score"):
-        by_user = plan_of_lists(job, ingested, artifact.load(str(job.run.models / trained["model_id"])), n_samples=0)
+        scorers = scorers_for(str(job.run.models / trained["model_id"]), ingested.vocabularies)
+        by_user = plan_of_lists(job, ingested, scorers, n_samples=0)
         plan, n_items = plan_of_users(job, ingested, by_user), len(by_user.candidates)
         items, users = candidates_of(job, ingested, by_user), left_out_of_lists(job, ingested)
         work = stage_user_lists(items, users, plan, ingested.vocabularies.ids, staged, n_items=n_items)
@@ -319,7 +358,7 @@ def tune(job: Job) -> None:
                 job.settings, rows, sides_for, folder=folder, say=say, watcher=ProgressBar(say=job.progress.lines_only)
             )
         ids, run_id = ingested.vocabularies.ids, job.run.run_id
-        sink = SINKS[job.settings.output.format](job.spark, job.run.output, ids, run_id)
+        sink = sink_of(job, ids)
         trials = trial_rows(job.spark, found, ids=ids, run_id=run_id, study=folder.path.name)
         sink.add_run(TRIALS, trials, run_id=run_id, keep=job.settings.output.history)
         job.summary.tables[TRIALS.name] = sink.location(TRIALS)
@@ -330,21 +369,25 @@ def tune(job: Job) -> None:
     job.summary.tables["models"] = str(job.run.models / str(job.summary.model_id))
 
 
-def _publish_tables(job: Job, ingested: Ingested, model_id: str, lists: DataFrame) -> None:
-    ids, run, keep = ingested.vocabularies.ids, job.run, job.settings.output.history
-    sink = SINKS[job.settings.output.format](job.spark, run.output, ids, run.run_id)
+def _publish_tables(job: Job, ingested: Ingested, model_id: str, lists: DataFrame, *, current: bool) -> None:
+    run, keep, sink = job.run, job.settings.output.history, sink_of(job, ingested.vocabularies.ids)
     rows = top_n_rows(lists, run, model_id, datetime.now(UTC))
     quarantine = ingested.read(job.spark, "quarantine").withColumn("run_id", F.lit(run.run_id))
-    side_by_side(
+    of_today = (
         lambda: sink.replace(RATINGS, ingested.read(job.spark, "ratings")),
         lambda: sink.replace(QUARANTINE, quarantine),
         lambda: sink.replace(ITEMS, ingested.read(job.spark, "items")),
         lambda: sink.replace(USERS, ingested.read(job.spark, "users")),
+    )
+    side_by_side(
+        *(of_today if current else ()),
         lambda: sink.append(METRICS, _metrics(job, ingested, model_id)),
         lambda: sink.add_run(TOP_N_HISTORY, rows, run_id=run.run_id, keep=keep),
         lambda: sink.add_run(USER_OUTCOMES, outcome_rows(lists, run), run_id=run.run_id, keep=keep),
     )
-    sink.publish(TOP_N, rows)
+    if current:
+        job.check_lock()
+        sink.publish(TOP_N, rows)
     sink.forget_old(keep)
     job.summary.tables = {table.name: sink.location(table) for table in TABLES}
     job.summary.tables["models"] = str(run.models / model_id)
@@ -353,20 +396,10 @@ def _publish_tables(job: Job, ingested: Ingested, model_id: str, lists: DataFram
 def _publish_alone(job: Job, ingested: Ingested, table: TableSchema, rows: DataFrame) -> None:
     """Make the answer to one question visible; the tables of the night stay as they are."""
     with job.progress.stage("publish"):
-        sink = SINKS[job.settings.output.format](job.spark, job.run.output, ingested.vocabularies.ids, job.run.run_id)
+        job.check_lock()
+        sink = sink_of(job, ingested.vocabularies.ids)
         sink.publish_alone(table, rows)
     job.summary.tables[table.name] = sink.location(table)
-
-
-def _enter_ledger(job: Job, ingested: Ingested) -> None:
-    ids = ingested.vocabularies.ids
-    job.summary.seconds = dict(job.progress.seconds)
-    sink = SINKS[job.settings.output.format](job.spark, job.run.output, ids, job.run.run_id)
-    config_hash = config.digest(job.settings, leave_out=("run", "tune", "pairs", "maintenance"))
-    row = ledger_row(
-        job.spark, job.run, job.summary, ids=ids, fingerprint=ingested.fingerprint, config_hash=config_hash
-    )
-    sink.append(RUNS, row)
 
 
 def _tell_exclusions(job: Job, excluded: ExclusionCounts) -> None:
@@ -394,8 +427,31 @@ def _metrics(job: Job, ingested: Ingested, model_id: str) -> DataFrame:
     )
 
 
+def _take_into_use(job: Job, ingested: Ingested, manifest: Manifest) -> None:
+    """Leave the record that a training would have left."""
+    with job.progress.stage("train"):
+        scorers_for(
+            str(job.run.models / manifest.model_id), ingested.vocabularies
+        )  # what is damaged ends the night here
+        described = manifest.description
+        record = {
+            "model_id": manifest.model_id,
+            "samples": described.samples,
+            "epochs": described.epochs["published"],
+            "counts": {},
+            "history": [],
+        }
+        job.folder("train").write_json(RECORD, record)
+        job.progress.say(
+            f"model {manifest.model_id} of {manifest.created_at:%Y-%m-%d %H:%M} UTC is used, none is trained"
+        )
+    job.summary.model_id = manifest.model_id
+
+
 def _say_metrics(job: Job) -> None:
     tree = job.summary.metrics
+    if not tree:
+        return
     part = "test" if "test" in tree else "train"
     others = ", ".join(f"{name} {m['mse']:.4f}" for name, m in tree["baseline"].items())
     low, high = tree[part].get("intervals", {}).get("mse", (None, None))

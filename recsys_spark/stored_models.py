@@ -1,16 +1,21 @@
 """What a night stores of its fits: the model's scorers with the baselines of the same rows beside them.
 
 The baselines travel with the model, because evaluation compares with them, users without a vector get their lists from
-them, and `popularity` says who and what the fit was trained on.
+them. `known` says who and what the fit has learnt something about.
 """
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+
+import numpy as np
 
 from recsys_spark import artifact
 from recsys_spark.artifact import Artefact
+from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.evaluation.baselines import fit_baselines
 from recsys_spark.evaluation.fits import validated
 from recsys_spark.evaluation.rating import MAIN, VALIDATED
@@ -18,11 +23,15 @@ from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.kernels.arrays import I32
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.known_features import KnownFeatures
-from recsys_spark.manifest import Description, Role
+from recsys_spark.manifest import Description, Manifest, Role, read_manifest
 from recsys_spark.settings import Settings
+from recsys_spark.storage import Folder
 from recsys_spark.training.fits import TrainedModels
 from recsys_spark.training.fitted import SAMPLES, present
 from recsys_spark.training.rows import PARTS, TrainingRows
+
+KNOWN = "known"
+"""The scorer whose biases are 1 for the users and items with a vector, else 0."""
 
 
 def night_artefact(
@@ -53,7 +62,9 @@ def night_artefact(
         of_train = _baselines(rows.select("train"), settings, vocabularies)
         evaluated |= {validated(name): scorer for name, scorer in of_train.items()}
     refitted = models.published is not models.evaluated
-    published = models.published.scorers() | _baselines(rows if refitted else held_in, settings, vocabularies)
+    learnt = rows if refitted else held_in
+    published = models.published.scorers() | _baselines(learnt, settings, vocabularies)
+    published[KNOWN] = _known(published["popularity"], known)
     description = Description(
         model=settings.model.name,
         settings={
@@ -66,11 +77,58 @@ def night_artefact(
         },
         data_fingerprint=fingerprint or "",
         target={"offset": models.published.target.offset, "scale": models.published.target.scale},
-        features=known.description(rows if refitted else held_in),
+        features=known.description(learnt),
         samples=models.published.n_samples,
         epochs={"evaluated": models.evaluated.epochs, "published": models.published.epochs},
     )
     return Artefact(description, {"published": published, "evaluated": evaluated})
+
+
+def in_use(models: Folder, wanted: str, *, max_age: int | None, end: datetime) -> Manifest:
+    """The stored model that is to be used instead of a new one.
+
+    Args:
+        models: the folder of all artefacts.
+        wanted: a model_id, or `latest`.
+        max_age: days that it may be old; none: any age.
+        end: of the business date, from which its age counts.
+
+    Raises:
+        ConfigError: there is none of that name, or none at all.
+        ArtifactError: its manifest is damaged.
+        DataError: it is too old.
+    """
+    stored = [name for name in models.children() if not name.startswith(".")]
+    hint = "the job `train` makes one; the folders in it are the model_ids: " + (", ".join(stored[-5:]) or "none")
+    if not stored if wanted == "latest" else wanted not in stored:
+        found = f"no model at all in {models}" if wanted == "latest" else f"none of that name in {models}"
+        raise ConfigError("training.use_model", expected="a stored model", found=found, hint=hint)
+    if wanted == "latest":
+        manifest = max((read_manifest(str(models / name)) for name in stored), key=lambda m: m.created_at)
+    else:
+        manifest = read_manifest(str(models / wanted))
+    age = (end - manifest.created_at).total_seconds() / 86_400
+    if max_age is not None and age > max_age:
+        found = (
+            f"{manifest.model_id}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC, {age:.1f} days before the end of the"
+        )
+        raise DataError(
+            "training.max_model_age",
+            expected=f"a model of at most {max_age} days",
+            found=f"{found} business date",
+            hint="run a night that trains (without training.use_model), or allow a larger age",
+        )
+    return manifest
+
+
+def scorers_for(folder: str, vocabularies: Vocabularies) -> dict[str, PairScorer]:
+    """The published scorers of an artefact, with a row for every user and item of a night.
+
+    Raises:
+        ArtifactError: it is damaged, or belongs to other users and items.
+    """
+    users, items = vocabularies.users.size, vocabularies.items.size
+    return {name: scorer.extended(users, items) for name, scorer in artifact.load(folder).items()}
 
 
 def save_with_networks(folder: str, artefact: Artefact, models: TrainedModels) -> Path:
@@ -92,6 +150,15 @@ def cold_in_test(rows: TrainingRows) -> dict[str, int]:
         return int((present(index[test], count) & ~present(index[~test], count)).sum())
 
     return {"test_cold_users": cold(rows.user), "test_cold_items": cold(rows.item)}
+
+
+def _known(popularity: PairScorer, known: KnownFeatures) -> PairScorer:
+    """1 for each user and item that the fit has learnt something about: by a rating, or by features if it uses them."""
+    users, items = popularity.user_bias, popularity.item_bias
+    assert users is not None
+    assert items is not None
+    learnt = (users > 0) | known.usable("user"), (items > 0) | known.usable("item")
+    return replace(popularity, user_bias=learnt[0].astype(np.float32), item_bias=learnt[1].astype(np.float32))
 
 
 def _baselines(rows: TrainingRows, settings: Settings, vocabularies: Vocabularies) -> dict[str, PairScorer]:

@@ -214,7 +214,7 @@ def test_all_problems_with_inputs_and_output_come_at_once(dry_run: Run) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--nonsense",), ("--as-of", "yesterday"), ("--from", "train"), ("--config",), ("positional",)],
+    [("--nonsense",), ("--as-of", "yesterday"), ("--from", "nowhere"), ("--config",), ("positional",)],
     ids=lambda a: a[0],
 )
 def test_a_wrong_command_line_ends_with_a_summary_like_any_error(dry_run: Run, arguments: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.rating import MAIN, Metric
 from recsys_spark.schemas import METRICS, PinnedIds
@@ -26,6 +27,23 @@ def metric_rows(
     run = {"run_id": run_id, "model_id": model_id, "strategy": strategy, "protocol": protocol}
     rows = pa.Table.from_pylist([run | m._asdict() for m in metrics], METRICS.arrow(ids))
     return spark.createDataFrame(rows)
+
+
+def stored_metrics(metrics: DataFrame | None, model_id: str) -> list[Metric]:
+    """What was measured of a model, as its newest run tells; a few thousand figures at most, collected.
+
+    Args:
+        metrics: the table `metrics`; none: there is none yet.
+        model_id: of the artefact.
+    """
+    if metrics is None:
+        return []
+    of_model = metrics.where(F.col("model_id") == model_id)
+    last = of_model.orderBy("run_id", ascending=False).select("run_id").head()
+    if last is None:
+        return []
+    newest = of_model.where(F.col("run_id") == last["run_id"])
+    return [Metric(**row.asDict()) for row in newest.select(*Metric._fields).collect()]
 
 
 def nested(metrics: Iterable[Metric]) -> dict[str, Any]:

@@ -20,6 +20,9 @@ from recsys_spark.storage import Folder
 RECORD = "stage.json"
 """Written last: a stage's folder without it is unfinished."""
 
+FILES = "files.json"
+"""The data files of a stage and their sizes, written before its record."""
+
 DATA = ("ratings", "seen", "items", "users", "quarantine")
 """The private Parquet data sets of an ingest, one folder each."""
 
@@ -67,6 +70,20 @@ class Ingested:
             raise DataError("stage ingest", expected="a finished ingest of these inputs", found="none", hint=hint)
         sides = {side: _vocabulary(v) for side, v in stored["vocabularies"].items()}
         return cls(**{**stored, "folder": folder, "vocabularies": Vocabularies(**sides)})
+
+
+def seal(folder: Folder) -> None:
+    """Note the data files that a stage has made, so that one that is lost or cut short later is missed."""
+    folder.write_json(FILES, _sizes(folder))
+
+
+def is_whole(folder: Folder) -> bool:
+    """Whether a stage has all the data files that it was sealed with, in their sizes."""
+    return bool(folder.read_json(FILES) == _sizes(folder))
+
+
+def _sizes(folder: Folder) -> dict[str, int]:
+    return {name: found.bytes for name, found in sorted(folder.files()) if name.endswith(".parquet")}
 
 
 def stored_ids(folder: Folder, side: Literal["user", "item"]) -> tuple[pa.Array, npt.NDArray[np.bool_]]:

@@ -141,6 +141,25 @@ class PairScorer:
             transposed=not self.transposed,
         )
 
+    def extended(self, n_users: int, n_items: int) -> PairScorer:
+        """The same scorer with room for users and items that came later: zeros, which nobody has learnt.
+
+        Args:
+            n_users: at least those there are.
+            n_items: likewise.
+        """
+        if (n_users, n_items) == (self.n_users, self.n_items):
+            return self
+
+        def longer(rows: F32 | None, n: int) -> F32 | None:
+            return None if rows is None else np.pad(rows, [(0, n - len(rows))] + [(0, 0)] * (rows.ndim - 1))
+
+        users, items = longer(self.user, n_users), longer(self.item, n_items)
+        biases = longer(self.user_bias, n_users), longer(self.item_bias, n_items)
+        assert users is not None
+        assert items is not None
+        return replace(self, user=users, item=items, user_bias=biases[0], item_bias=biases[1])
+
     def published(self, scores: F32) -> F32:
         """The scores as they are published: clipped, if this scorer has bounds."""
         if self.clip is None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
-from recsys_spark.schemas import PinnedIds, TableSchema
+from recsys_spark.publishing.sink import PARTS_OF_RUNS
+from recsys_spark.schemas import TOP_N, PinnedIds, TableSchema
 from recsys_spark.spark_schema import conform
 from recsys_spark.storage import Folder
+
+_OF_RUN = "run_id="
+"""What a commit's metadata begin with."""
 
 
 class DeltaSink:
@@ -43,16 +49,17 @@ class DeltaSink:
             return
         older = self._spark.read.format("delta").load(self.location(table)).select("run_id").distinct()
         # bounded: `keep` names of runs
-        kept = [
+        kept = {
             r["run_id"] for r in older.where(f"run_id != '{run_id}'").orderBy("run_id", ascending=False).head(keep - 1)
-        ]
-        kept_list = ", ".join(f"'{name}'" for name in kept)
+        }
+        kept |= {visible} - {run_id} if (visible := self.visible_run()) is not None else set()
+        kept_list = ", ".join(f"'{name}'" for name in sorted(kept))
         # one commit adds the new run and drops those that are too old
         self._write(
             table, rows, mode="overwrite", replaceWhere=f"run_id NOT IN ({kept_list})" if kept else "run_id IS NOT NULL"
         )
 
-    def append(self, table: TableSchema, rows: DataFrame) -> None:
+    def append(self, table: TableSchema, rows: DataFrame, *, run_id: str | None = None) -> None:
         """See `Sink.append`."""
         self._write(table, rows, mode="append")
 
@@ -60,9 +67,28 @@ class DeltaSink:
         """See `Sink.publish`."""
         self.replace(table, rows)
 
+    def publish_again(self, table: TableSchema, rows: DataFrame, *, run_id: str) -> None:
+        """See `Sink.publish_again`."""
+        self._write(table, rows, mode="overwrite", visible=run_id)
+
     def publish_alone(self, table: TableSchema, rows: DataFrame) -> None:
         """See `Sink.publish_alone`."""
         self.replace(table, rows)
+
+    def visible_run(self) -> str | None:
+        """See `Sink.visible_run`. The newest commit that names a run tells it, so that an empty table has one, too."""
+        if not self._exists(TOP_N):
+            return None
+        log = DeltaTable.forPath(self._spark, self.location(TOP_N)).history()
+        named = log.where(F.col("userMetadata").startswith(_OF_RUN)).orderBy("version", ascending=False)
+        newest = named.select("userMetadata").head()
+        return None if newest is None else str(newest["userMetadata"]).removeprefix(_OF_RUN)
+
+    def discard_run(self, run_id: str) -> None:
+        """See `Sink.discard_run`."""
+        for table in PARTS_OF_RUNS:
+            if self._exists(table):
+                DeltaTable.forPath(self._spark, self.location(table)).delete(F.col("run_id") == run_id)
 
     def forget_old(self, keep: int) -> None:
         """Nothing: files that no version needs are the business of VACUUM, after its time of grace."""
@@ -71,10 +97,19 @@ class DeltaSink:
         return (self._output / table.name / "_delta_log").exists()
 
     def _write(
-        self, table: TableSchema, rows: DataFrame, *, mode: str, partition_by: str | None = None, **options: str
+        self,
+        table: TableSchema,
+        rows: DataFrame,
+        *,
+        mode: str,
+        partition_by: str | None = None,
+        visible: str | None = None,
+        **options: str,
     ) -> None:
         writer = conform(rows, table.arrow(self._ids)).write.format("delta").mode(mode)
         if partition_by is not None:
             writer = writer.partitionBy(partition_by)
-        # the commit names its run, so that a table's history can be read beside the ledger
-        writer.options(**options, userMetadata=f"run_id={self._run_id}").save(self.location(table))
+        # a table of an earlier version of this package may lack a column; the commit names its run, so that a table's
+        # history can be read beside the ledger
+        metadata = f"{_OF_RUN}{visible or self._run_id}"
+        writer.options(**options, mergeSchema="true", userMetadata=metadata).save(self.location(table))

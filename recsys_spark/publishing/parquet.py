@@ -15,6 +15,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from recsys_spark.publishing.sink import PARTS_OF_RUNS
 from recsys_spark.schemas import PinnedIds, TableSchema
 from recsys_spark.spark_schema import conform, to_spark
 from recsys_spark.storage import Folder
@@ -73,11 +74,12 @@ class ParquetSink:
         self._write(table, rows.drop("run_id"), unfinished, without="run_id")
         unfinished.move(parts / f"run_id={run_id}")
         for name in self._runs_of(parts)[:-keep]:
-            (parts / name).delete()
+            if name != f"run_id={self.visible_run()}":
+                (parts / name).delete()
 
-    def append(self, table: TableSchema, rows: DataFrame) -> None:
+    def append(self, table: TableSchema, rows: DataFrame, *, run_id: str | None = None) -> None:
         """See `Sink.append`."""
-        self.add_run(table, rows, run_id=self._run_id, keep=1_000_000)
+        self.add_run(table, rows, run_id=run_id or self._run_id, keep=1_000_000)
 
     def publish(self, table: TableSchema, rows: DataFrame) -> None:
         """See `Sink.publish`."""
@@ -85,6 +87,18 @@ class ParquetSink:
         inside = f"published/{self._run_id}"
         tables = {name: f"{inside}/{name}" for name in self._published.children()}
         self._point(self._output, inside, tables=tables)
+
+    def publish_again(self, table: TableSchema, rows: DataFrame, *, run_id: str) -> None:
+        """See `Sink.publish_again`."""
+        before = self._output.read_json(POINTER) or {"tables": {}}
+        self.replace(table, rows)
+        inside = f"published/{self._run_id}"
+        for name, place in before["tables"].items():
+            # the link shows one folder: what stays as it is comes along
+            if name != table.name and not (self._published / name).exists():
+                (self._output / place).copy(self._published / name)
+        tables = {name: f"{inside}/{name}" for name in self._published.children()}
+        self._point(self._output, inside, run_id=run_id, tables=tables)
 
     def publish_alone(self, table: TableSchema, rows: DataFrame) -> None:
         """See `Sink.publish_alone`."""
@@ -95,17 +109,34 @@ class ParquetSink:
         for name in others[: len(others) + 1 - KEPT_ALONE]:
             (place / name).delete()
 
+    def visible_run(self) -> str | None:
+        """See `Sink.visible_run`."""
+        pointer = self._output.read_json(POINTER)
+        return None if pointer is None else str(pointer["run_id"])
+
+    def discard_run(self, run_id: str) -> None:
+        """See `Sink.discard_run`."""
+        for table in PARTS_OF_RUNS:
+            (self._output / table.name / f"run_id={run_id}").delete()
+            (self._output / table.name / f"_unfinished-{run_id}").delete()
+        if run_id not in self._shown():
+            (self._output / "published" / run_id).delete()
+
     def forget_old(self, keep: int) -> None:
-        """Remove all but the newest `keep` run folders; never the visible one."""
-        visible = (self._output.read_json(POINTER) or {}).get("run_id")
-        runs = self._output / "published"
+        """Remove all but the newest `keep` run folders; never one that is shown."""
+        runs, shown = self._output / "published", self._shown()
         for name in runs.children()[:-keep]:
-            if name != visible:
+            if name not in shown:
                 (runs / name).delete()
 
     @property
     def _published(self) -> Folder:
         return self._output / "published" / self._run_id
+
+    def _shown(self) -> set[str]:
+        """The run folders that the pointer leads to: after a rollback that is the folder of the rollback."""
+        pointer = self._output.read_json(POINTER) or {"tables": {}}
+        return {place.split("/")[1] for place in pointer["tables"].values()}
 
     def _runs_of(self, parts: Folder) -> list[str]:
         return [name for name in parts.children() if name.startswith("run_id=")]

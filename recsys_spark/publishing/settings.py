@@ -39,7 +39,10 @@ class RunSettings(Section):
     """How a run behaves."""
 
     force: bool = False
-    """Run even if nothing changed (also `--replace`)."""
+    """Run every stage even if nothing changed (also `--replace`)."""
+
+    lease_seconds: float = Field(300, ge=20)
+    """How long a run on another host may be silent before it is taken for dead, and its output taken over."""
 
     log_format: Literal["text", "json"] = "text"
     """Of the lines on stderr. json: objects of time, run_id, job, stage, event, seconds since the start, message."""

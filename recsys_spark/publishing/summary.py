@@ -18,6 +18,7 @@ COUNTS = (
     "test_cold_items",
     "pairs_read",
     "pairs_ranked",
+    "users_scored",
     "pairs_scored",
     "pairs_skipped",
     "rows_published",

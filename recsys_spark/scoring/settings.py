@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from recsys_spark.config import NotYet, Section
+from recsys_spark.config import Section
 from recsys_spark.ingest.settings import EligibleSource, ExclusionsSource, SeenFilter
 
 
@@ -77,8 +77,9 @@ class ScoringSettings(Section):
     """How lists are made; the rows are the same. plain: every pair is scored; screen: a bound in 8-bit arithmetic
     leaves out what cannot enter a list, where the model and the CPU allow it; auto: screen, where it pays."""
 
-    mode: Annotated[Literal["full", "incremental"], NotYet(("incremental",))] = "full"
-    """full: every user; incremental: users whose data changed."""
+    mode: Literal["full", "incremental"] = "full"
+    """full: every user is scored; incremental, with `training.use_model`: only those whose list might have changed
+    since the visible run, the other lists are carried over; the rows are the same."""
 
     variants: dict[str, str] = Field({}, max_length=62)
     """Further lists for each user, by name: a SQL condition like `items_allowed` says which items may enter each."""

@@ -76,8 +76,11 @@ class TrainingSettings(Section):
     event_weights: Annotated[dict[str, float] | None, NotYet()] = None
     """What an event of each kind counts, for implicit feedback."""
 
-    use_model: Annotated[str | None, NotYet()] = None
-    """Score with this stored model_id, without training."""
+    use_model: str | None = Field(None, pattern=r"^(latest|[a-z][a-z0-9_]*-[0-9a-f]{12})$")
+    """Score with this stored model_id, or the `latest` one, without training."""
+
+    max_model_age: int | None = Field(None, ge=0)
+    """Days that a model in use may be old at the end of the business date; none: any age."""
 
     seed: int = 42
     """Of initial weights, order of rows and dropout."""

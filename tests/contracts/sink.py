@@ -137,11 +137,75 @@ class SinkContract:
     ) -> None:
         for run_id in ("run-1", "run-2"):
             sink(run_id).append(RUNS, ledger(spark, run_id))
+        sink("run-9").append(RUNS, ledger(spark, "run-3"), run_id="run-3")
 
         rows = self.visible(tmp_path, "runs")
 
         assert rows is not None
-        assert sorted(rows["run_id"].to_pylist()) == ["run-1", "run-2"]
+        assert sorted(rows["run_id"].to_pylist()) == ["run-1", "run-2", "run-3"]
+
+    def test_the_visible_run_is_the_one_published_last_also_if_it_has_no_rows(
+        self, spark: SparkSession, sink: SinkFactory
+    ) -> None:
+        assert sink("run-1").visible_run() is None
+        self.publish_run(spark, sink, "run-1", score=1.0)
+        sink("run-2").add_run(TOP_N_HISTORY, top_n(spark, "run-2", 2.0), run_id="run-2", keep=7)
+        assert sink("run-3").visible_run() == "run-1"
+
+        sink("run-2").publish(TOP_N, top_n(spark, "run-2", 2.0).limit(0))
+        assert sink("run-3").visible_run() == "run-2"
+
+    def test_an_earlier_run_becomes_visible_again_and_no_other_table_changes(
+        self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
+    ) -> None:
+        for number in (1, 2):
+            self.publish_run(spark, sink, f"run-{number}", score=float(number))
+        sink("run-2").append(RUNS, ledger(spark, "run-2"))
+        history = sink("run-3").read(TOP_N_HISTORY)
+        assert history is not None
+        others = {name: self.visible(tmp_path, name) for name in ("items", "user_outcomes", "top_n_history", "runs")}
+
+        sink("run-3").publish_again(TOP_N, history.where("run_id = 'run-1'"), run_id="run-1")
+
+        assert self.scores(tmp_path) == {1.0}
+        assert self.runs(tmp_path, "top_n") == {"run-1"}
+        assert sink("run-4").visible_run() == "run-1"
+        for name, before in others.items():
+            after = self.visible(tmp_path, name)
+            assert before is not None
+            assert after is not None
+            assert sorted(map(str, after.to_pylist())) == sorted(map(str, before.to_pylist()))
+        self.publish_run(spark, sink, "run-5", score=5.0, keep=1)
+        assert self.scores(tmp_path) == {5.0}
+
+    def test_what_a_run_added_that_never_became_visible_can_be_taken_back(
+        self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
+    ) -> None:
+        self.publish_run(spark, sink, "run-1", score=1.0)
+        dead = sink("run-2")
+        dead.replace(ITEMS, items(spark))
+        dead.add_run(TOP_N_HISTORY, top_n(spark, "run-2", 2.0), run_id="run-2", keep=7)
+        dead.add_run(USER_OUTCOMES, outcomes(spark, "run-2"), run_id="run-2", keep=7)
+
+        for _ in range(2):
+            sink("run-3").discard_run("run-2")
+
+        for table in ("top_n_history", "user_outcomes"):
+            assert self.runs(tmp_path, table) == {"run-1"}
+        assert self.scores(tmp_path) == {1.0}
+        assert not (tmp_path / "published" / "run-2").exists()
+
+    def test_history_keeps_the_visible_run_however_many_come_after_it(
+        self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
+    ) -> None:
+        self.publish_run(spark, sink, "run-1", score=1.0)
+
+        for number in (2, 3, 4):
+            back_fill = top_n(spark, f"run-{number}", float(number))
+            sink(f"run-{number}").add_run(TOP_N_HISTORY, back_fill, run_id=f"run-{number}", keep=2)
+
+        assert "run-1" in self.runs(tmp_path, "top_n_history")
+        assert "run-4" in self.runs(tmp_path, "top_n_history")
 
     def test_what_spark_reads_is_what_a_stranger_reads(
         self, spark: SparkSession, sink: SinkFactory, tmp_path: Path

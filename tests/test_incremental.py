@@ -1,0 +1,209 @@
+"""Nights with a stored model: no training, and only the lists that might have changed are made."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from recsys_spark import config, stages
+from recsys_spark.errors import ConfigError, DataError
+from recsys_spark.job import Job
+from recsys_spark.progress import Progress
+from recsys_spark.publishing.summary import Summary
+from recsys_spark.run import Run
+from recsys_spark.settings import Settings
+from recsys_spark.storage import Folder
+from tests.conftest import PROJECT
+
+RESULT = ["user_id", "variant", "rank", "item_id", "score", "reason"]
+KINDS = {i: "TV" if i % 2 else "Film" for i in range(12)}
+STORED = "training.use_model=latest"
+INCREMENTAL = (STORED, "scoring.mode=incremental")
+Pairs = dict[tuple[int, int], int]
+Night = Callable[..., Job]
+
+
+def checkerboard(users: int = 14, items: int = 12) -> Pairs:
+    return {(u, i): 5 if u % 2 == i % 2 else 1 for u in range(users) for i in range(items) if (u + 2 * i) % 3}
+
+
+@pytest.fixture(scope="module")
+def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """Makes a job on some ratings; each call is a new attempt for its own day, in one output unless told otherwise."""
+    folder = tmp_path_factory.mktemp("incremental")
+    days = iter(range(1, 28))
+
+    def make(ratings: Pairs, *overrides: str, output: str = "output", day: int | None = None) -> Job:
+        day = day or next(days)
+        source, items, users = folder / f"{day}.txt", folder / f"items-{day}.csv", folder / f"users-{day}.csv"
+        source.write_text("".join(f"{u}::{i}::{r}::{100 + u}\n" for (u, i), r in ratings.items()))
+        known = sorted({i for _, i in ratings} & set(KINDS))
+        items.write_text("id,kind\n" + "".join(f"{i},{KINDS[i]}\n" for i in known))
+        raters = sorted({u for u, _ in ratings})
+        users.write_text("id,country\n" + "".join(f"{u},{'DE' if u % 3 else 'FR'}\n" for u in raters))
+        given = [
+            *(f"{table}.path={path}" for table, path in (("source", source), ("items", items), ("users", users))),
+            "items.columns={item: id, kind: kind}",
+            "users.columns={user: id, country: country}",
+            f"output.path={folder}/{output}",
+            "output.format=parquet",
+            "output.history=2",
+            "scoring.top_n=4",
+            "training.epochs=1",
+            "training.batch_size=64",
+            "training.refit=false",
+            "split.validation_fraction=0",
+            "split.test_fraction=0.1",
+            "evaluation.bootstrap=0",
+            *overrides,
+        ]
+        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
+        run = Run.start(Folder(settings.output.path), date(2026, 3, day))
+        return Job(spark, settings, run, Summary(), Progress())
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def trained(night: Night) -> Job:
+    """The night whose model all the others use."""
+    job = night(checkerboard())
+    stages.nightly(job)
+    return job
+
+
+def rows(job: Job) -> pd.DataFrame:
+    table = pd.read_parquet(job.run.output.path / "current" / "top_n")
+    return table[RESULT].sort_values(["user_id", "variant", "rank"]).reset_index(drop=True)
+
+
+def outcomes(job: Job) -> pd.DataFrame:
+    table = pd.read_parquet(job.run.output.path / "user_outcomes" / f"run_id={job.run.run_id}")
+    return table.drop(columns="as_of").sort_values("user_id").reset_index(drop=True)
+
+
+def assert_as_in_full(night: Night, ratings: Pairs, *overrides: str) -> Job:
+    """An incremental night, compared with a full one of the same input and model."""
+    incremental = night(ratings, *INCREMENTAL, *overrides)
+    stages.nightly(incremental)
+    found, ends = rows(incremental), outcomes(incremental)
+    full = night(ratings, STORED, *overrides, day=incremental.run.as_of.day)
+    stages.nightly(full)
+    pd.testing.assert_frame_equal(found, rows(full))
+    pd.testing.assert_frame_equal(ends, outcomes(full))
+    assert full.summary.counts["users_scored"] == full.summary.counts["users"]
+    assert incremental.summary.counts["rows_published"] == full.summary.counts["rows_published"] == len(found)
+    return incremental
+
+
+def test_a_stored_model_gives_its_own_lists_and_metrics_without_training(night: Night, trained: Job) -> None:
+    job = night(checkerboard(), STORED)
+    lists = rows(trained)
+
+    stages.nightly(job)
+
+    pd.testing.assert_frame_equal(rows(job), lists)
+    assert job.summary.model_id == trained.summary.model_id
+    assert job.summary.metrics == trained.summary.metrics
+    assert job.summary.seconds["train"] < 5
+
+
+def test_users_and_items_that_came_after_the_model_are_no_candidates_and_get_the_fallback(
+    night: Night, trained: Job
+) -> None:
+    grown = checkerboard() | {(50, i): 4 for i in range(3)} | {(51, 900): 5, (0, 900): 5}
+    job = night(grown, STORED)
+
+    stages.nightly(job)
+
+    table = rows(job)
+    assert set(table[table.user_id.isin([50, 51])].reason) == {"cold_fallback"}
+    assert 900 not in set(table.item_id)
+    assert set(table[table.user_id < 14].reason) == {"model"}
+
+
+def test_only_who_might_have_another_list_is_scored(night: Night, trained: Job) -> None:
+    ratings = checkerboard()
+    assert_as_in_full(night, ratings)
+    first = assert_as_in_full(night, ratings)
+    assert first.summary.counts["users_scored"] == 0
+
+    more = ratings | {(3, 0): 5, (40, 1): 2}
+    second = assert_as_in_full(night, more)
+    assert second.summary.counts["users_scored"] == 2
+    assert second.summary.counts["pairs_scored"] == 2 * 12
+
+    # whoever has item 7 in a list must get another entry; whoever has seen it has seen less
+    gone = {pair: r for pair, r in more.items() if pair[1] != 7}
+    third = assert_as_in_full(night, gone)
+    assert 0 < third.summary.counts["users_scored"] <= 15
+    back = assert_as_in_full(night, more)
+    assert back.summary.counts["users_scored"] == 15
+
+    left = {pair: r for pair, r in more.items() if pair[0] != 5}
+    fourth = assert_as_in_full(night, left)
+    assert fourth.summary.counts["users_scored"] == 0
+    assert 5 not in set(rows(fourth).user_id)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_changes_the_rows_are_those_of_a_full_night(night: Night, trained: Job, seed: int) -> None:
+    """Random nights: ratings come, go and change; users and items come and go; lists, segments and rules on top."""
+    draw, ratings = random.Random(seed), checkerboard()
+    rules = [
+        "scoring.variants={tv: kind = 'TV'}",
+        "users.segment=country",
+        "scoring.segments={where: {DE: item_id <> 4}, others: all}",
+        "scoring.min_score=1.5",
+    ][: 1 + 3 * (seed % 2)]
+    scored = []
+    for _ in range(2):
+        for _ in range(draw.randrange(4)):
+            ratings[draw.randrange(18), draw.randrange(12)] = draw.randrange(1, 6)
+        for pair in draw.sample(sorted(ratings), 2):
+            del ratings[pair]
+        if draw.random() < 0.5:
+            gone = draw.randrange(12)
+            ratings = {pair: r for pair, r in ratings.items() if pair[1] != gone}
+        scored.append(assert_as_in_full(night, ratings, *rules).summary.counts["users_scored"])
+    assert scored
+
+
+def test_without_the_stages_of_the_visible_run_everybody_is_scored_and_told_so(night: Night, trained: Job) -> None:
+    assert_as_in_full(night, checkerboard())
+    (trained.run.output / "_work").delete()
+
+    job = assert_as_in_full(night, checkerboard() | {(3, 0): 5})
+
+    assert "everybody is scored: the lists of run" in job.run.warnings[0]
+    assert job.summary.counts["users_scored"] == 14
+
+
+def test_a_model_that_is_too_old_or_does_not_exist_is_refused(night: Night, trained: Job) -> None:
+    with pytest.raises(ConfigError, match="no model at all"):
+        stages.nightly(night(checkerboard(), STORED, output="elsewhere"))
+    with pytest.raises(ConfigError, match="none of that name"):
+        stages.nightly(night(checkerboard(), "training.use_model=dot-0123456789ab"))
+
+    old = night(checkerboard(), STORED, "training.max_model_age=3", day=28)
+    manifest = trained.run.models.path / str(trained.summary.model_id) / "manifest.json"
+    made = datetime(2026, 3, 20, tzinfo=UTC).isoformat()
+    text = manifest.read_text()
+    manifest.write_text(
+        text.replace(trained.run.models.read_json(f"{trained.summary.model_id}/manifest.json")["created_at"], made)
+    )
+    try:
+        with pytest.raises(DataError, match=r"at most 3 days.*9\.0 days"):
+            stages.nightly(old)
+    finally:
+        manifest.write_text(text)
+
+
+def test_incremental_without_a_stored_model_is_no_configuration(night: Night) -> None:
+    with pytest.raises(ConfigError, match=r"training\.use_model"):
+        night(checkerboard(), "scoring.mode=incremental")
