@@ -6,7 +6,7 @@ SOURCES := recsys_spark jobs tests docs $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test lint types imports unit models bench pages format clean
+.PHONY: help setup test lint types imports unit models bench pages chaos format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: setup  ## time kernels and jobs beside their peers, and write docs/perfor
 pages:  ## docs/performance.md with its pictures and docs/scale.md, from figures that are there
 	$(PYTHON) docs/make_performance.py
 	$(PYTHON) docs/make_scale.py
+
+chaos: setup  ## nights that are killed, starved and damaged: about 40 minutes; ARGS="--kills 4" for fewer
+	$(PYTHON) -m tests.chaos --out docs/chaos.json $(ARGS)
 
 format: setup  ## mend the layout, and what ruff can mend
 	$(PYTHON) -m ruff check --fix $(SOURCES)
