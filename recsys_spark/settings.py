@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import model_validator
 
-from recsys_spark.config import NotYet, Section
+from recsys_spark.config import Section
 from recsys_spark.evaluation.settings import EvaluationSettings
 from recsys_spark.ingest.settings import (
     ItemsSource,
@@ -19,7 +19,7 @@ from recsys_spark.ingest.settings import (
     UsersSource,
 )
 from recsys_spark.models.settings import DotSettings, ModelSettings, PosteriorMfSettings
-from recsys_spark.publishing.settings import OutputSettings, ReportSettings, RunSettings, Thresholds
+from recsys_spark.publishing.settings import AuditSettings, OutputSettings, ReportSettings, RunSettings
 from recsys_spark.scoring.settings import ScoringSettings
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.tuning.settings import TuneSettings
@@ -61,8 +61,8 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     """What is measured."""
 
-    audit: Annotated[dict[str, Thresholds], NotYet()] = {}
-    """Thresholds of the audit's rules."""
+    audit: AuditSettings = AuditSettings()
+    """What a run must keep to before it is published."""
 
     output: OutputSettings = OutputSettings()
     """Where the tables go."""
@@ -109,4 +109,16 @@ class Settings(Section):
                 raise ValueError("a column source.columns.timestamp for scoring.exclude_seen.within_days")
             if seen.events is not None and columns.event is None:
                 raise ValueError("a column source.columns.event for scoring.exclude_seen.events")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        audit = self.audit
+        if self.source.columns.timestamp is None:
+            asked = {"quality": self.quality.max_source_age is not None, "audit": bool(audit.max_source_age)}
+            for section in (section for section, is_asked in asked.items() if is_asked):
+                raise ValueError(f"a column source.columns.timestamp for {section}.max_source_age")
+        for name in ("max_worse_than_baseline", "max_worse_than_last_run"):
+            if name in audit.model_fields_set and audit.rules[name] and not self.split.test_fraction:
+                raise ValueError(f"split.test_fraction above 0 for audit.{name}")
         return self

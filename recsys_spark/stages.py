@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark import artifact
+from recsys_spark.auditing import audit_night
 from recsys_spark.bookkeeping import announce, enter, leave_as_it_is, open_books, sink_of
 from recsys_spark.carrying import remember, wanted_users
 from recsys_spark.errors import ConfigError, DataError
@@ -43,7 +44,6 @@ from recsys_spark.planning import (
     plan_of_users,
     users_of_run,
 )
-from recsys_spark.publishing.audit import Promises, audit_lists
 from recsys_spark.publishing.audit_users import audit_user_lists
 from recsys_spark.publishing.ledger import HISTORY_ONLY, PUBLISHED
 from recsys_spark.publishing.rows import outcome_rows, ranked_pair_rows, top_n_rows, top_users_rows
@@ -120,6 +120,7 @@ def ingest(job: Job) -> Ingested:
             raise DataError(
                 "ratings", expected="at least one accepted rating", found=f"none of {ratings_read:,} ({reasons})"
             )
+        night.check_age(job.spark, inputs, job.run, folder)
         vocabularies.save(job.run.state)
         excluded = night.encode_exclusions(job.spark, vocabularies, inputs, job.run, folder)
         others_seen = any(reason not in NOT_SEEN for reason in reasons)
@@ -245,21 +246,11 @@ def score(job: Job) -> None:
 def publish(job: Job, standing: Standing) -> None:
     """Audit the staged lists, then make them visible; `top_n` is the last table to change."""
     ingested, trained = job.ingested(), job.trained()
-    staged, scoring = job.folder("score"), job.settings.scoring
+    staged = job.folder("score")
     lists = job.spark.read.parquet(str(staged / "lists"))
+    job.summary.metrics = job.summary.metrics or nested(_measured(job))
     with job.progress.stage("audit"):
-        found = audit_lists(
-            lists,
-            users_of_run(job, ingested),
-            Promises(
-                n_items=ingested.vocabularies.items.size,
-                top_n=scoring.top_n,
-                exclude_seen=scoring.leaves_out_seen,
-                variants=tuple(scoring.variants),
-                min_score=scoring.min_score,
-            ),
-            stage=str(staged),
-        )
+        found = audit_night(job, ingested, lists, stage=str(staged), compare=not standing.history_only)
     scored: dict[str, int] = staged.read_json(RECORD)["counts"]
     job.summary.counts |= ingested.counts | trained["counts"] | scored | found
     job.summary.model_id = trained["model_id"]
@@ -413,12 +404,9 @@ def _now() -> datetime:
 
 
 def _metrics(job: Job, ingested: Ingested, model_id: str) -> DataFrame:
-    stored = job.folder("evaluate").read_json(RECORD) or []
-    metrics = [Metric(**m) for m in stored]
-    job.summary.metrics = job.summary.metrics or nested(metrics)
     return metric_rows(
         job.spark,
-        metrics,
+        _measured(job),
         ids=ingested.vocabularies.ids,
         run_id=job.run.run_id,
         model_id=model_id,
@@ -446,6 +434,11 @@ def _take_into_use(job: Job, ingested: Ingested, manifest: Manifest) -> None:
             f"model {manifest.model_id} of {manifest.created_at:%Y-%m-%d %H:%M} UTC is used, none is trained"
         )
     job.summary.model_id = manifest.model_id
+
+
+def _measured(job: Job) -> list[Metric]:
+    """What the job `evaluate` has left; nothing if it has not run."""
+    return [Metric(**m) for m in job.folder("evaluate").read_json(RECORD) or []]
 
 
 def _say_metrics(job: Job) -> None:

@@ -71,7 +71,6 @@ def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one(
         ("source.format=jdbc", "source.format"),
         ("output.catalog=a.b", "output.catalog"),
         ("report.enabled=true", "report.enabled"),
-        ("audit.coverage={warn: 0.1}", "audit"),
         ("evaluation.k=[5]", "evaluation.k"),
     ],
 )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import runpy
 
+import pytest
+
 from tests.conftest import PROJECT
 
 
-def test_the_table_reference_is_up_to_date() -> None:
-    page = PROJECT / "docs" / "tables.md"
+@pytest.mark.parametrize("name", ["audit", "tables"])
+def test_a_reference_made_from_the_code_is_up_to_date(name: str) -> None:
+    page = PROJECT / "docs" / f"{name}.md"
     before = page.read_text(encoding="utf-8")
 
-    runpy.run_path(str(PROJECT / "docs" / "make_tables.py"), run_name="__main__")
+    runpy.run_path(str(PROJECT / "docs" / f"make_{name}.py"), run_name="__main__")
 
-    assert page.read_text(encoding="utf-8") == before, "docs/tables.md was out of date; it has been written anew"
+    assert page.read_text(encoding="utf-8") == before, f"docs/{name}.md was out of date; it has been written anew"

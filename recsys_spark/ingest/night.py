@@ -27,6 +27,7 @@ from recsys_spark.ingest.settings import (
     SplitSettings,
     UsersSource,
 )
+from recsys_spark.ingest.source_age import check_source_age
 from recsys_spark.ingest.sources import column_of, open_table
 from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
 from recsys_spark.ingest.splitting import random_split
@@ -192,6 +193,13 @@ def encode_and_store(
     tables.in_training_order(random_split(accepted, inputs.split)).write.mode("overwrite").parquet(
         str(folder / "ratings")
     )
+
+
+def check_age(spark: SparkSession, inputs: NightInputs, run: Run, folder: Folder) -> None:
+    """Stop if the newest of the stored ratings is older than `quality.max_source_age`."""
+    if inputs.quality.max_source_age is not None:
+        ratings = tables.read_training_set(spark, folder / "ratings")
+        check_source_age(ratings, end_of(run.as_of), inputs.quality.max_source_age, stage=str(folder / "ratings"))
 
 
 def encode_exclusions(

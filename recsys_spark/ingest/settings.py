@@ -285,8 +285,9 @@ class QualitySettings(Section):
     max_quarantined_share: float = Field(0.05, ge=0, le=1)
     """The share of rows that may be defect (0 to 1); above it the run stops."""
 
-    max_source_age: Annotated[int | None, NotYet()] = None
-    """Age in days of the newest rating above which the run stops."""
+    max_source_age: float | None = Field(None, gt=0, le=36_500)
+    """Days from the newest accepted rating to the end of the `as_of` day, UTC, above which the run stops; ratings after
+    that day do not count. None: any. Needs `source.columns.timestamp`."""
 
     @model_validator(mode="after")
     def _range_in_order(self) -> Self:

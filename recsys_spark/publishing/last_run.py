@@ -1,0 +1,52 @@
+"""The run that is visible, which a new one is compared with before it takes its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recsys_spark.publishing.sink import Sink
+from recsys_spark.schemas import METRICS, TOP_N, USER_OUTCOMES
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What the tables of an output say of their visible run.
+
+    Args:
+        run_id: of the run.
+        top_n: its rows.
+        outcomes: its rows of `user_outcomes`.
+        metrics: its rows of `metrics`; none if nothing was ever measured.
+    """
+
+    run_id: str
+    top_n: DataFrame
+    outcomes: DataFrame
+    metrics: DataFrame | None
+
+    @classmethod
+    def of(cls, sink: Sink) -> Self | None:
+        """The visible run; none before the first one. The driver collects one name."""
+        top_n, outcomes, metrics = sink.read(TOP_N), sink.read(USER_OUTCOMES), sink.read(METRICS)
+        first = None if top_n is None else top_n.select("run_id").head()
+        if top_n is None or outcomes is None or first is None:
+            return None
+        mine = F.col("run_id") == first["run_id"]
+        return cls(first["run_id"], top_n, outcomes.where(mine), None if metrics is None else metrics.where(mine))
+
+    def test_error(self, metric: str, *, scorer: str, strategy: str, protocol: str) -> float | None:
+        """What a scorer's error was on the test part; none if it was not measured, or on parts made another way."""
+        if self.metrics is None:
+            return None
+        row = (
+            self.metrics.where(F.col("epoch").isNull() & F.col("segment").isNull() & (F.col("split") == "test"))
+            .where((F.col("scorer") == scorer) & (F.col("metric") == metric))
+            .where((F.col("strategy") == strategy) & (F.col("protocol") == protocol))
+            .select("value")
+            .head()
+        )
+        return None if row is None else float(row["value"])

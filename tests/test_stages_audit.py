@@ -1,0 +1,147 @@
+"""Nights that must not be published: what is visible stays, the stage is kept, and the message says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from recsys_spark import config, stages
+from recsys_spark.errors import AuditError, DataError, RecsysError
+from recsys_spark.ingest.ingested import RECORD
+from recsys_spark.job import Job
+from recsys_spark.progress import Progress
+from recsys_spark.publishing.summary import Summary
+from recsys_spark.run import Run
+from recsys_spark.settings import Settings
+from recsys_spark.storage import Folder
+from tests.conftest import PROJECT
+
+Night = Callable[..., Job]
+
+AS_OF = date(2024, 2, 29)
+NOON = int(datetime(2024, 2, 29, 12, tzinfo=UTC).timestamp())
+
+
+@pytest.fixture(scope="module")
+def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """Makes a job on ratings of the first `users` of twelve; each call is a new attempt at the same output."""
+    folder = tmp_path_factory.mktemp("audited")
+
+    def make(*overrides: str, users: int = 12, as_of: date = AS_OF) -> Job:
+        path = folder / f"{users}.txt"
+        if not path.exists():  # an untouched file keeps its fingerprint
+            path.write_text("".join(ratings_of(user) for user in range(users)))
+        given = [f"source.path={path}", f"output.path={folder}/output", "output.format=parquet", "training.epochs=1"]
+        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], [*given, *overrides])
+        return Job(spark, settings, Run.start(Folder(settings.output.path), as_of), Summary(), Progress())
+
+    return make
+
+
+def ratings_of(user: int) -> str:
+    """A third of twenty items is left to be recommended."""
+    items = (item for item in range(20) if (user + 2 * item) % 3)
+    return "".join(f"{user}::{item}::{5 if user % 2 == item % 2 else 1}::{NOON - user}\n" for item in items)
+
+
+@pytest.fixture(scope="module")
+def first(night: Night) -> Job:
+    """A sound night."""
+    job = night()
+    stages.nightly(job)
+    return job
+
+
+def visible(job: Job) -> pd.DataFrame:
+    return pd.read_parquet(Path(job.settings.output.path) / "current" / "top_n")
+
+
+def refused(job: Job, part: Callable[[Job], object], *, visible_of: Job) -> RecsysError:
+    """The error that a part ends with; what was visible before it stays."""
+    before = visible(visible_of)
+    with pytest.raises((AuditError, DataError)) as raised:
+        part(job)
+    pd.testing.assert_frame_equal(visible(visible_of), before)
+    return raised.value
+
+
+def test_a_first_night_passes_and_the_summary_keeps_its_figures(first: Job) -> None:
+    found = first.summary.audit
+
+    assert first.summary.status == "published"
+    assert (found["last_run"], found["overlap"], found["lost_share"]) == (None, None, None)
+    assert (found["ok_share"], found["empty_share"], found["quarantined_share"]) == (1.0, 0.0, 0.0)
+    assert found["source_age"] == 0.5
+    mse = first.summary.metrics["test"]["mse"]
+    best = min(baseline["mse"] for baseline in first.summary.metrics["baseline"].values())
+    assert found["worse_than_baseline"] == pytest.approx(mse / best - 1)
+
+
+def test_a_source_that_has_lost_most_users_is_not_published_until_somebody_says_so(first: Job, night: Night) -> None:
+    truncated = night("training.epochs=1", users=4)
+
+    error = refused(truncated, stages.nightly, visible_of=first)
+
+    assert truncated.summary.fail(error) == 3
+    assert truncated.summary.status == "audit_failed"
+    assert error.subject == "rule max_lost_share"
+    assert "0.666667 (8 of 12 users of the last run are not in this one), such as {'user_id': 4}" in error.found
+    assert truncated.summary.audit["last_run"] == first.run.run_id
+    stage = truncated.folder("score")
+    assert str(stage) in error.hint
+    assert len(pd.read_parquet(stage.path / "lists")) == 4
+
+    allowed = night("audit.max_lost_share.error=null", users=4)
+    stages.publish(allowed)
+    assert set(visible(allowed).user_id) == {0, 1, 2, 3}
+    assert any("audit.max_lost_share" in warning for warning in allowed.run.warnings)
+
+    again = night()
+    stages.publish(again)
+    assert again.summary.audit["last_run"] == allowed.run.run_id
+    assert again.summary.audit["lost_share"] == 0
+    assert again.summary.audit["worse_than_last_run"] is not None
+
+
+def test_a_model_that_is_far_worse_than_last_time_is_not_published(first: Job, night: Night) -> None:
+    job = night()
+    record = job.folder("evaluate")
+    measured = record.read_json(RECORD)
+    worse = [m | {"value": 3 * m["value"]} if (m["scorer"], m["metric"]) == ("main", "mse") else m for m in measured]
+    record.write_json(RECORD, worse)
+
+    try:
+        error = refused(job, stages.publish, visible_of=first)
+    finally:
+        record.write_json(RECORD, measured)
+
+    assert error.subject == "rule max_worse_than_last_run"
+    assert "test mse" in error.found
+    assert job.summary.audit["worse_than_last_run"] == pytest.approx(2)
+
+
+def test_a_source_that_is_stuck_is_told_before_training_and_for_an_older_ingest_too(first: Job, night: Night) -> None:
+    limit, later = "quality.max_source_age=2", date(2024, 3, 2)
+
+    error = refused(night(limit, as_of=later), stages.ingest, visible_of=first)
+
+    assert (error.subject, error.exit_code) == ("quality.max_source_age", 3)
+    assert error.found == "2024-02-29 12:00:00 UTC, 2.5 days before it"
+
+    error = refused(night("audit.max_source_age.error=2", as_of=later), stages.publish, visible_of=first)
+    assert (error.subject, error.status) == ("rule max_source_age", "audit_failed")
+    stages.ingest(night(limit))
+
+
+def test_lists_that_nobody_has_measured_are_published_with_a_warning(first: Job, night: Night) -> None:
+    job = night("evaluation.bootstrap=0")
+
+    stages.publish(job)
+
+    assert any("`evaluate` has not measured it" in warning for warning in job.run.warnings)
+    assert job.summary.audit["worse_than_baseline"] is None
