@@ -48,7 +48,7 @@ def main() -> None:
     rules = [rule for name in audit.rules for rule in section(name)]
     head = "| rule | the figure must be | `warn` | `error` |\n| --- | --- | --- | --- |"
     table = "\n".join(row(name, thresholds) for name, thresholds in audit.rules.items())
-    metric = wrapped(f"`audit.metric` ({audit.metric}): {meaning('metric')}")
+    metric = wrapped(f"**`metric`**. {meaning('metric')}")
     page = "\n".join([INTRODUCTION, "## Rules", "", head, table, "", *rules, metric])
     (Path(__file__).parent / "audit.md").write_text(page + "\n", encoding="utf-8")
 

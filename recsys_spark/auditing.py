@@ -111,7 +111,8 @@ def _last_run(job: Job, ingested: Ingested) -> LastRun | None:
 def _measured(job: Job, last: LastRun | None) -> figures.Measured:
     """The errors on the test part, of this run and the last one."""
     settings, metrics = job.settings, job.summary.metrics
-    metric, strategy, protocol = settings.audit.metric, settings.split.strategy, settings.evaluation.protocol
+    strategy, protocol = settings.split.strategy, settings.evaluation.protocol
+    metric = settings.audit.metric or ("mae" if settings.training.loss == "mae" else "mse")
     if not metrics["baseline"] and settings.split.test_fraction:
         job.run.warn("audit: how good the model is was not asked, since the job `evaluate` has not measured it")
     if "test" not in metrics:

@@ -119,6 +119,7 @@ class Settings(Section):
             for section in (section for section, is_asked in asked.items() if is_asked):
                 raise ValueError(f"a column source.columns.timestamp for {section}.max_source_age")
         for name in ("max_worse_than_baseline", "max_worse_than_last_run"):
-            if name in audit.model_fields_set and audit.rules[name] and not self.split.test_fraction:
+            given = audit.rules[name] != AuditSettings().rules[name]
+            if given and audit.rules[name] and not self.split.test_fraction:
                 raise ValueError(f"split.test_fraction above 0 for audit.{name}")
         return self

@@ -31,6 +31,7 @@ FAMILIES = {
     "recsys_stage_seconds": "Wall time of each stage of the last run.",
     "recsys_count": "Counts of the last run, as in its summary.",
     "recsys_metric": "Metrics of the last run; scorer main is the model, any other a baseline.",
+    "recsys_audit": "Figures of the last run that its audit holds against thresholds, as in its summary.",
     "recsys_warnings": "Warnings of the last run.",
 }
 """Every metric, in the order of the file, with its help. All are gauges."""
@@ -99,6 +100,9 @@ def samples_of(summary: Summary, *, exit_code: int, ended: datetime, last_succes
         yield sample("recsys_count", n, count=count)
     for labels, value in _metrics(summary.metrics):
         yield sample("recsys_metric", value, **labels)
+    for figure, value in summary.audit.items():
+        if isinstance(value, int | float):
+            yield sample("recsys_audit", value, figure=figure)
     yield sample("recsys_warnings", len(summary.warnings))
 
 

@@ -121,8 +121,9 @@ class AuditSettings(Section):
     """At most this share of the rows read is quarantined, for whatever reason. `quality.max_quarantined_share` counts
     defects alone, and is asked before anything is trained."""
 
-    metric: Literal["mse", "mae"] = "mse"
-    """The error on the test part that `max_worse_than_baseline` and `max_worse_than_last_run` are about."""
+    metric: Literal["mse", "mae"] | None = None
+    """The error on the test part that `max_worse_than_baseline` and `max_worse_than_last_run` are about; none: `mae` if
+    that is `training.loss`, else `mse`."""
 
     @property
     def rules(self) -> dict[str, Thresholds]:

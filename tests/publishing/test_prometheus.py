@@ -57,6 +57,7 @@ def summary(job: str = "nightly", status: str = "published") -> Summary:
             "test": {"mse": 0.95, "n": 313, "intervals": {"mse": [0.9, 1.0]}},
             "baseline": {"mean": {"mse": 1.45}},
         },
+        audit={"last_run": "20260101T030405-abcdef", "ok_share": 0.75, "overlap": None},
         warnings=["a", "b"],
         seconds={"ingest": 1.5},
         model_id="dot-0123456789ab",
@@ -90,6 +91,7 @@ def test_a_published_night_tells_status_times_counts_and_metrics(file: Path) -> 
         ("nightly", "main", "test", "n"): 313,
         ("nightly", "mean", "test", "mse"): 1.45,
     }
+    assert values(file, "recsys_audit") == {("nightly", "ok_share"): 0.75}
     assert values(file, "recsys_warnings") == {("nightly",): 2}
 
 

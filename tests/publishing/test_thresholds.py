@@ -135,7 +135,9 @@ def test_without_timestamps_nobody_can_ask_for_their_age(key: str) -> None:
 
 
 def test_without_a_test_part_nobody_can_ask_for_the_error_on_it() -> None:
-    assert load("split.test_fraction=0").audit == AuditSettings()
+    settings = load("split.test_fraction=0")
+    assert settings.audit == AuditSettings()
+    assert Settings.model_validate(config.as_tree(settings)) == settings
     with pytest.raises(ConfigError, match=r"split\.test_fraction above 0 for audit\.max_worse_than_baseline"):
         load("split.test_fraction=0", "audit.max_worse_than_baseline.error=0.1")
 
