@@ -33,8 +33,8 @@ audit:
 
 The defaults stop what can only be breakage, and warn of what should be looked at. The summary's `audit` holds all
 figures of every run, `null` where one cannot be told, so that one sees how near a night was; and `last_run`, the run
-that was compared with: the visible one of the same output. A first night has none, and passes. Of several lists of a
-user (`scoring.variants`) the first counts.
+that was compared with: the visible one of the same output. A first night has none, and passes; nor has a back-fill, a
+run of an earlier day than the visible one. Of several lists of a user (`scoring.variants`) the first counts.
 
 A source that is stuck gives sound rows, night after night: give `quality.max_source_age`, in days, which stops before
 anything is trained. It needs `source.columns.timestamp`; without it both keys are refused. Defects in the source stop

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recsys_spark.bookkeeping import sink_of
 from recsys_spark.evaluation.rating import MAIN
 from recsys_spark.ingest.ingested import Ingested
 from recsys_spark.ingest.source_age import newest_rating
@@ -17,14 +18,13 @@ from recsys_spark.publishing.audit import Promises, audit_lists
 from recsys_spark.publishing.examples import Evidence
 from recsys_spark.publishing.last_run import LastRun
 from recsys_spark.publishing.settings import AuditSettings
-from recsys_spark.publishing.sinks import SINKS
 from recsys_spark.publishing.thresholds import Figure, error_of, judge, warning_of
 from recsys_spark.run import end_of
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
 
 
-def audit_night(job: Job, ingested: Ingested, lists: DataFrame, *, stage: str) -> dict[str, int]:
+def audit_night(job: Job, ingested: Ingested, lists: DataFrame, *, stage: str, compare: bool) -> dict[str, int]:
     """Check staged lists; put their figures into the summary, and what is near a fault into its warnings.
 
     Args:
@@ -32,6 +32,7 @@ def audit_night(job: Job, ingested: Ingested, lists: DataFrame, *, stage: str) -
         ingested: of the night.
         lists: staged lists, one row for each list.
         stage: where the stage lies, for messages.
+        compare: whether the visible run is the one before this one; a run of an earlier day is compared with none.
 
     Returns:
         `ok`, `cold_fallback`, `error`, `rows_published`.
@@ -48,7 +49,7 @@ def audit_night(job: Job, ingested: Ingested, lists: DataFrame, *, stage: str) -
         min_score=scoring.min_score,
     )
     found = audit_lists(lists, users_of_run(job, ingested), promises, stage=stage)
-    last = _last_run(job, ingested)
+    last = LastRun.of(sink_of(job, ingested.vocabularies.ids)) if compare else None
     evidence = Evidence(
         lists=lists.where(F.col("variant").isNull()),
         ratings=ingested.read(job.spark, "ratings"),
@@ -103,17 +104,12 @@ def night_figures(evidence: Evidence, counts: Mapping[str, int], measured: figur
     }
 
 
-def _last_run(job: Job, ingested: Ingested) -> LastRun | None:
-    sink = SINKS[job.settings.output.format]
-    return LastRun.of(sink(job.spark, job.run.output, ingested.vocabularies.ids, job.run.run_id))
-
-
 def _measured(job: Job, last: LastRun | None) -> figures.Measured:
     """The errors on the test part, of this run and the last one."""
     settings, metrics = job.settings, job.summary.metrics
     strategy, protocol = settings.split.strategy, settings.evaluation.protocol
     metric = settings.audit.metric or ("mae" if settings.training.loss == "mae" else "mse")
-    if not metrics["baseline"] and settings.split.test_fraction:
+    if not metrics["baseline"] and settings.split.test_fraction and job.in_use is None:
         job.run.warn("audit: how good the model is was not asked, since the job `evaluate` has not measured it")
     if "test" not in metrics:
         return figures.Measured(metric, None, {}, None)

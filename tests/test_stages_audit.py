@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recsys_spark import config, stages
+from recsys_spark.bookkeeping import open_books
 from recsys_spark.errors import AuditError, DataError, RecsysError
 from recsys_spark.ingest.ingested import RECORD
 from recsys_spark.job import Job
@@ -61,6 +62,11 @@ def visible(job: Job) -> pd.DataFrame:
     return pd.read_parquet(Path(job.settings.output.path) / "current" / "top_n")
 
 
+def publish(job: Job) -> None:
+    """Audit and publish what an earlier attempt has staged."""
+    stages.publish(job, open_books(job))
+
+
 def refused(job: Job, part: Callable[[Job], object], *, visible_of: Job) -> RecsysError:
     """The error that a part ends with; what was visible before it stays."""
     before = visible(visible_of)
@@ -97,12 +103,12 @@ def test_a_source_that_has_lost_most_users_is_not_published_until_somebody_says_
     assert len(pd.read_parquet(stage.path / "lists")) == 4
 
     allowed = night("audit.max_lost_share.error=null", users=4)
-    stages.publish(allowed)
+    publish(allowed)
     assert set(visible(allowed).user_id) == {0, 1, 2, 3}
     assert any("audit.max_lost_share" in warning for warning in allowed.run.warnings)
 
     again = night()
-    stages.publish(again)
+    publish(again)
     assert again.summary.audit["last_run"] == allowed.run.run_id
     assert again.summary.audit["lost_share"] == 0
     assert again.summary.audit["worse_than_last_run"] is not None
@@ -116,7 +122,7 @@ def test_a_model_that_is_far_worse_than_last_time_is_not_published(first: Job, n
     record.write_json(RECORD, worse)
 
     try:
-        error = refused(job, stages.publish, visible_of=first)
+        error = refused(job, publish, visible_of=first)
     finally:
         record.write_json(RECORD, measured)
 
@@ -133,7 +139,7 @@ def test_a_source_that_is_stuck_is_told_before_training_and_for_an_older_ingest_
     assert (error.subject, error.exit_code) == ("quality.max_source_age", 3)
     assert error.found == "2024-02-29 12:00:00 UTC, 2.5 days before it"
 
-    error = refused(night("audit.max_source_age.error=2", as_of=later), stages.publish, visible_of=first)
+    error = refused(night("audit.max_source_age.error=2", as_of=later), publish, visible_of=first)
     assert (error.subject, error.status) == ("rule max_source_age", "audit_failed")
     stages.ingest(night(limit))
 
@@ -141,7 +147,7 @@ def test_a_source_that_is_stuck_is_told_before_training_and_for_an_older_ingest_
 def test_lists_that_nobody_has_measured_are_published_with_a_warning(first: Job, night: Night) -> None:
     job = night("evaluation.bootstrap=0")
 
-    stages.publish(job)
+    publish(job)
 
     assert any("`evaluate` has not measured it" in warning for warning in job.run.warnings)
     assert job.summary.audit["worse_than_baseline"] is None

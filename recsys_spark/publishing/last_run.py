@@ -30,13 +30,12 @@ class LastRun:
 
     @classmethod
     def of(cls, sink: Sink) -> Self | None:
-        """The visible run; none before the first one. The driver collects one name."""
-        top_n, outcomes, metrics = sink.read(TOP_N), sink.read(USER_OUTCOMES), sink.read(METRICS)
-        first = None if top_n is None else top_n.select("run_id").head()
-        if top_n is None or outcomes is None or first is None:
+        """The visible run; none before the first one."""
+        run_id, top_n, outcomes, metrics = sink.visible_run(), *(sink.read(t) for t in (TOP_N, USER_OUTCOMES, METRICS))
+        if run_id is None or top_n is None or outcomes is None:
             return None
-        mine = F.col("run_id") == first["run_id"]
-        return cls(first["run_id"], top_n, outcomes.where(mine), None if metrics is None else metrics.where(mine))
+        mine = F.col("run_id") == run_id
+        return cls(run_id, top_n, outcomes.where(mine), None if metrics is None else metrics.where(mine))
 
     def test_error(self, metric: str, *, scorer: str, strategy: str, protocol: str) -> float | None:
         """What a scorer's error was on the test part; none if it was not measured, or on parts made another way."""
