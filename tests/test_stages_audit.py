@@ -137,7 +137,7 @@ def test_a_source_that_is_stuck_is_told_before_training_and_for_an_older_ingest_
     error = refused(night(limit, as_of=later), stages.ingest, visible_of=first)
 
     assert (error.subject, error.exit_code) == ("quality.max_source_age", 3)
-    assert error.found == "2024-02-29 12:00:00 UTC, 2.5 days before it"
+    assert error.found == "the newest of 2024-02-29 12:00:00 UTC, 2.5 days before it"
 
     error = refused(night("audit.max_source_age.error=2", as_of=later), publish, visible_of=first)
     assert (error.subject, error.status) == ("rule max_source_age", "audit_failed")

@@ -32,12 +32,13 @@ def check_source_age(ratings: DataFrame, end: datetime, most_days: float, *, sta
     newest = newest_rating(ratings, end)
     if newest is not None and end - newest <= timedelta(days=most_days):
         return
-    found = "no rating with a timestamp before it"
+    found = "none with a timestamp before it"
     if newest is not None:
-        found = f"{newest:%Y-%m-%d %H:%M:%S} UTC, {(end - newest) / timedelta(days=1):,.1f} days before it"
+        days = (end - newest) / timedelta(days=1)
+        found = f"the newest of {newest:%Y-%m-%d %H:%M:%S} UTC, {days:,.1f} days before it"
     raise DataError(
         "quality.max_source_age",
-        expected=f"one at most {most_days:g} days before {end:%Y-%m-%d %H:%M} UTC, where the as_of day ends",
+        expected=f"a rating at most {most_days:g} days before {end:%Y-%m-%d %H:%M} UTC, where the as_of day ends",
         found=found,
         hint=f"is the source stuck? the visible tables are unchanged; the ratings are in {stage}",
     )

@@ -76,7 +76,7 @@ def of_quality(measured: Measured) -> dict[str, Figure]:
 
 def of_source(newest: datetime | None, end: datetime, *, read: int, quarantined: int) -> dict[str, Figure]:
     """Days from the newest rating to the `end` of the `as_of` day; how many of the rows `read` are quarantined."""
-    age = Figure(None, "no rating has a timestamp before the end of the as_of day")
+    age = Figure(None, "no rating has a timestamp before the end of the as_of day", must_be_known=True)
     if newest is not None:
         days = (end - newest) / timedelta(days=1)
         age = Figure(days, f"days: the newest rating is of {newest:%Y-%m-%d %H:%M:%S} UTC")

@@ -13,10 +13,13 @@ class Figure(NamedTuple):
     """One figure of a run."""
 
     value: float | None
-    """None: it cannot be told, and no rule asks for it."""
+    """None: it cannot be told."""
 
     told: str
     """What it is made of, for people."""
+
+    must_be_known: bool = False
+    """Whether a threshold is broken if it cannot be told; else nobody asks."""
 
 
 class Breach(NamedTuple):
@@ -35,7 +38,8 @@ class Breach(NamedTuple):
     @property
     def found(self) -> str:
         """What was there instead."""
-        return f"{self.figure.value:.6g} ({self.figure.told})"
+        value = "nothing" if self.figure.value is None else f"{self.figure.value:.6g}"
+        return f"{value} ({self.figure.told})"
 
 
 class Verdict(NamedTuple):
@@ -60,11 +64,9 @@ def judge(figures: Mapping[str, Figure], audit: AuditSettings) -> Verdict:
     errors, warnings = [], []
     for rule, thresholds in audit.rules.items():
         figure = figures[figure_of(rule)]
-        if figure.value is None:
-            continue
-        if thresholds.error is not None and _beyond(rule, figure.value, thresholds.error):
+        if thresholds.error is not None and _beyond(rule, figure, thresholds.error):
             errors.append(Breach(rule, thresholds.error, figure))
-        elif thresholds.warn is not None and _beyond(rule, figure.value, thresholds.warn):
+        elif thresholds.warn is not None and _beyond(rule, figure, thresholds.warn):
             warnings.append(Breach(rule, thresholds.warn, figure))
     return Verdict(tuple(errors), tuple(warnings))
 
@@ -100,5 +102,7 @@ def error_of(
     )
 
 
-def _beyond(rule: str, value: float, threshold: float) -> bool:
-    return value > threshold if rule.startswith(AT_MOST) else value < threshold
+def _beyond(rule: str, figure: Figure, threshold: float) -> bool:
+    if figure.value is None:
+        return figure.must_be_known
+    return figure.value > threshold if rule.startswith(AT_MOST) else figure.value < threshold

@@ -12,11 +12,13 @@ from pyspark.sql import SparkSession
 from recsys_spark.publishing import figures, totals
 from recsys_spark.publishing.examples import Evidence
 from recsys_spark.publishing.figures import Measured
+from recsys_spark.publishing.settings import AuditSettings
 from recsys_spark.publishing.thresholds import Figure, figure_of, judge
 from recsys_spark.publishing.totals import RatingRange
 from tests.publishing.nights import END, SOUND, STRICT, List, by_model, items, last_run, lists, sound_night
 
 RATINGS = RatingRange(1.0, 5.0)
+NOTHING = {figure_of(name): Figure(None, "") for name in STRICT.rules}
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +39,7 @@ def figures_of(rule: str, night: Evidence) -> dict[str, Figure]:
 
 def assert_broken(rule: str, told: dict[str, Figure], value: float) -> None:
     assert told[figure_of(rule)].value == pytest.approx(value), told[figure_of(rule)].told
-    none = {figure_of(name): Figure(None, "") for name in STRICT.rules}
-    assert rule in [breach.rule for breach in judge(none | told, STRICT).errors]
+    assert rule in [breach.rule for breach in judge(NOTHING | told, STRICT).errors]
 
 
 COLD = ("d", "cold_fallback", "no_trained_vector", [4, 1], [4.0, 3.0])
@@ -119,7 +120,12 @@ def test_a_source_that_is_stuck_gets_older() -> None:
 
     assert figures.of_source(newest, END, read=9, quarantined=0)["source_age"].value == 0.5
     assert_broken("max_source_age", figures.of_source(newest, END + timedelta(days=2), read=9, quarantined=0), 2.5)
-    assert figures.of_source(None, END, read=9, quarantined=0)["source_age"].value is None
+    unknown = figures.of_source(None, END, read=9, quarantined=0)
+    assert unknown["source_age"].value is None
+    assert judge(NOTHING | unknown, AuditSettings()) == ((), ())
+    assert [breach.found for breach in judge(NOTHING | unknown, STRICT).errors] == [
+        "nothing (no rating has a timestamp before the end of the as_of day)"
+    ]
 
 
 def test_quarantined_rows_of_any_class_count() -> None:
