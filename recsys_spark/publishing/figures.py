@@ -44,11 +44,13 @@ def of_lists(lists: ListTotals, items: ItemTotals, ratings: RatingRange, n_items
 
     `n_items` are those that are in the source and kept by `items.where`.
     """
-    same = f"of the model's lists hold the item {items.most_frequent}"
+    same = _share(items.lists, lists.by_model, f"of the model's lists hold the item {items.most_frequent}")
+    if 2 * lists.entries > n_items * lists.by_model:
+        same = Figure(None, "the model's lists hold more than half of the items, and so the same ones")
     return {
         "score_excess": _score_excess(lists, ratings),
         "item_coverage": _share(items.items, n_items, "items of the run are in a list"),
-        "same_item_share": _share(items.lists, lists.by_model, same),
+        "same_item_share": same,
     }
 
 

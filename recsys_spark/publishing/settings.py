@@ -95,7 +95,8 @@ class AuditSettings(Section):
     """At least this share of the run's items (in the source, kept by `items.where`) is in some user's list."""
 
     max_same_item_share: Shares = Shares(warn=0.95)
-    """At most this share of the model's lists holds one and the same item; empty lists are not counted."""
+    """At most this share of the model's lists holds one and the same item; empty lists are not counted. Not asked if
+    lists hold more than half of the run's items on average."""
 
     min_overlap: Shares = Shares(warn=0.2)
     """At least this much of the lists is that of the last run: the mean over the users of both runs, other than those

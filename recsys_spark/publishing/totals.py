@@ -149,7 +149,7 @@ def compared(lists: DataFrame, last: LastRun) -> DataFrame:
         `user_id`, `is_now`, `was_then`, the items `now` and `then`, and of the model's lists then `entries` and
         `score_sum`.
     """
-    score = F.when(F.col("reason") == "model", F.col("score").cast("double"))
+    score = F.when(F.col("reason").isin("model", "folded_in"), F.col("score").cast("double"))
     then = (
         last.top_n.where(F.col("variant").isNull())
         .groupBy("user_id")

@@ -14,7 +14,7 @@ from recsys_spark.publishing.examples import Evidence
 from recsys_spark.publishing.figures import Measured
 from recsys_spark.publishing.settings import AuditSettings
 from recsys_spark.publishing.thresholds import Figure, figure_of, judge
-from recsys_spark.publishing.totals import RatingRange
+from recsys_spark.publishing.totals import ListTotals, RatingRange
 from tests.publishing.nights import END, SOUND, STRICT, List, by_model, items, last_run, lists, sound_night
 
 RATINGS = RatingRange(1.0, 5.0)
@@ -68,6 +68,17 @@ def test_a_seeded_list_breaks_its_rule_and_is_shown(
     assert_broken(rule, figures_of(rule, seeded), value)
     rows = [{name: set(v) if name == "then" else v for name, v in row.items()} for row in seeded.of(rule)]
     assert example in rows
+
+
+def test_lists_of_nearly_everything_may_all_hold_the_same() -> None:
+    everywhere, entries = totals.ItemTotals(items=4, most_frequent=1, lists=4), {3: 12, 2: 8}
+
+    def share(length: int) -> float | None:
+        users = ListTotals(4, 4, 0, 0, 0, 4, 1.0, 5.0, entries[length], 3.0 * entries[length])
+        return figures.of_lists(users, everywhere, RATINGS, 4)["same_item_share"].value
+
+    assert share(2) == 1
+    assert share(3) is None
 
 
 def test_users_who_are_gone_are_lost(spark: SparkSession, sound: Evidence) -> None:
