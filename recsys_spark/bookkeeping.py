@@ -44,6 +44,13 @@ def open_books(job: Job) -> Standing:
     return standing
 
 
+def put_right(job: Job) -> None:
+    """Finish the books of a run that died while it published, or undo what it had added."""
+    known = Vocabularies.load(job.run.state)
+    if known is not None:
+        _repair(job, sink_of(job, known.ids), known.ids)
+
+
 def leave_as_it_is(job: Job, visible: Entry) -> None:
     """End a run that would be the visible one once more, and say so."""
     job.progress.say(

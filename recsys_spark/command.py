@@ -42,6 +42,8 @@ PLANS = {
     "score_pairs": "rank the pairs of the table `pairs` with the last model of these inputs and settings; publish them",
     "rollback": "find a run in top_n_history; make its lists the visible ones in one commit",
     "top_users": "find the best users for every item with the last model of these inputs and settings; audit; publish",
+    "maintain": "compact tables; remove files, runs, stages, models and summaries that nobody needs any more",
+    "runs": "show what became of the last runs",
 }
 
 OwnArguments = Callable[[argparse.ArgumentParser], None]
@@ -50,10 +52,10 @@ OwnArguments = Callable[[argparse.ArgumentParser], None]
 READS_PAIRS = "score_pairs"
 """The one job that reads the table `pairs`."""
 
-READ_NO_SOURCE = frozenset({"rollback"})
+READ_NO_SOURCE = frozenset({"rollback", "maintain", "runs"})
 """Jobs that look at the output alone; they run, too, where the sources are out of reach."""
 
-WRITE_NOTHING = frozenset[str]()
+WRITE_NOTHING = frozenset({"runs"})
 """Jobs that leave no trace in the output, not even a summary."""
 
 

@@ -18,6 +18,7 @@ from recsys_spark.ingest.settings import (
     TableSource,
     UsersSource,
 )
+from recsys_spark.maintenance.settings import MaintenanceSettings
 from recsys_spark.models.settings import DotSettings, ModelSettings, PosteriorMfSettings
 from recsys_spark.publishing.settings import AuditSettings, OutputSettings, ReportSettings, RunSettings
 from recsys_spark.scoring.settings import ScoringSettings
@@ -72,6 +73,9 @@ class Settings(Section):
 
     run: RunSettings = RunSettings()
     """How the run behaves."""
+
+    maintenance: MaintenanceSettings = MaintenanceSettings()
+    """What the job `maintain` leaves."""
 
     @property
     def tables_read(self) -> tuple[TableSource, ...]:

@@ -82,6 +82,9 @@ class Folder:
 
     def children(self) -> list[str]:
         """The names directly in the folder, sorted; none if it does not exist."""
+        if self.is_local:
+            # pyarrow does not name links that lead nowhere
+            return sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
         files, path = self.arrow
         return sorted(f.base_name for f in files.get_file_info(pafs.FileSelector(path, allow_not_found=True)))
 

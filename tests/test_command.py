@@ -308,3 +308,29 @@ def test_monitoring_that_cannot_be_told_is_a_warning(dry_run: Run, tmp_path: Pat
 
     assert (code, summary["status"]) == (2, "invalid")
     assert summary["warnings"] == [f"run.prometheus could not be written: no such folder: {file.parent}"]
+
+
+def test_jobs_that_look_at_the_output_alone_need_no_source(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    settings = ["--set", "source.path=gone.csv", "--set", f"output.path={tmp_path}/o", "--dry-run"]
+
+    codes = {name: main(name, lambda job: None, PROJECT, settings) for name in ("maintain", "runs", "nightly")}
+
+    assert codes == {"maintain": 0, "runs": 0, "nightly": 2}
+
+
+def test_a_job_that_only_looks_needs_no_output_that_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings = ["--set", f"output.path={tmp_path}/file/o", "--dry-run"]
+
+    assert main("runs", lambda job: None, PROJECT, settings) == 0
+    assert main("maintain", lambda job: None, PROJECT, settings) == 2
+
+
+def test_a_short_retention_needs_a_word_more(dry_run: Run) -> None:
+    code, summary, _ = dry_run("--set", "maintenance.vacuum_hours=1")
+    assert code == 2
+    assert "maintenance" in summary["error"]["message"]
+    assert "allow_short_retention: true" in summary["error"]["message"]
+
+    confirmed = ("--set", "maintenance.allow_short_retention=true")
+    assert dry_run("--set", "maintenance.vacuum_hours=1", *confirmed)[0] == 0

@@ -15,6 +15,11 @@ _OF_RUN = "run_id="
 """What a commit's metadata begin with."""
 
 
+def is_table(folder: Folder) -> bool:
+    """Whether something was ever committed to the folder: a kill may leave one that holds files and no commit."""
+    return any(name.endswith(".json") for name in (folder / "_delta_log").children())
+
+
 class DeltaSink:
     """Delta tables under the output folder. Readers need protocol version 1 only: no deletion vectors.
 
@@ -94,7 +99,7 @@ class DeltaSink:
         """Nothing: files that no version needs are the business of VACUUM, after its time of grace."""
 
     def _exists(self, table: TableSchema) -> bool:
-        return (self._output / table.name / "_delta_log").exists()
+        return is_table(self._output / table.name)
 
     def _write(
         self,

@@ -1,0 +1,23 @@
+"""Show what became of the last runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_spark.command import main
+
+if TYPE_CHECKING:
+    from recsys_spark.job import Job
+
+
+def run(job: Job) -> None:
+    """Called with a session once the configuration is known to be sound."""
+    from recsys_spark.past_runs import show_runs
+
+    show_runs(job)
+
+
+if __name__ == "__main__":
+    sys.exit(main("runs", run, Path(__file__).resolve().parent.parent))

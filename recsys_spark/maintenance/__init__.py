@@ -1,0 +1,1 @@
+"""What keeps an output folder small and clean for years: what may go, and how it goes."""
