@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import threading
+import sys
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -111,11 +112,13 @@ def test_those_who_draw_on_stderr_are_told_to_write_lines_only_where_json_stands
     assert as_json.lines_only == as_json.say
 
 
-def test_lines_of_many_threads_do_not_mix(as_json: Progress, capsys: Captured) -> None:
-    threads = [threading.Thread(target=lambda: [as_json.say("x" * 200) for _ in range(50)]) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def test_each_line_is_written_at_once_so_that_lines_of_two_threads_do_not_mix(
+    as_json: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", SimpleNamespace(write=written.append, flush=lambda: None))
+        for progress in (as_json, Progress()):
+            progress.say("a")
 
-    assert [line["message"] for line in lines(capsys)] == ["x" * 200] * 400
+    assert [text[-1] for text in written] == ["\n", "\n"]

@@ -52,6 +52,14 @@ def test_it_writes_to_stderr_and_never_to_stdout(capsys: pytest.CaptureFixture[s
     assert (captured.out, captured.err) == ("", f"{told(EPOCH)}\n")
 
 
+def test_where_nothing_may_be_drawn_each_epoch_is_said_even_on_a_terminal() -> None:
+    terminal, said = Terminal(), list[str]()
+    for news in (RUNNING, EPOCH, FIT):
+        ProgressBar(terminal, say=said.append)(news)
+    assert said == [told(EPOCH)]
+    assert terminal.getvalue() == ""
+
+
 def test_speed_and_time_left_come_from_the_time_spent_training(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("recsys_spark.training.epochs.time.monotonic", lambda: now[0])
