@@ -8,6 +8,8 @@
 
 Nothing in an artefact executes when it is loaded: tensors are plain numbers, never a pickle. What is not a tensor
 (activations, scale, offset, clip) stands in the manifest, and each scorer's digest covers it together with the tensors.
+All files of a role are judged before a number of any of them is read: sizes and hashes, the headers of the tensors, and
+the network, which nothing here opens. Hashes tell damage, not malice: who can write the folder can write its hashes.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ from recsys_spark.manifest import (
     read_manifest,
     verify_file,
 )
+from recsys_spark.network_file import check_network
+from recsys_spark.tensor_file import check_header
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -106,7 +110,7 @@ def save(models: Path | str, artefact: Artefact) -> Path:
 
     Raises:
         ArtifactError: a name that is not lower case letters, digits and underscores; no scorer `main`; a value that
-            JSON cannot hold.
+            JSON cannot hold; a network that is not made of Keras' own layers.
     """
     _check_names(artefact)
     models = local_path(models)
@@ -123,21 +127,28 @@ def save(models: Path | str, artefact: Artefact) -> Path:
 
 
 def load(folder: Path | str, role: Role = "published") -> dict[str, PairScorer]:
-    """The scorers of one role by name; each file's size and sha256 are checked before it is parsed.
+    """The scorers of one role by name, once all files of that role are found to be what the manifest says.
 
     Args:
         folder: the artefact's own folder, a path or a `file:` URI.
         role: `published`, or `evaluated` for the fit that the reported metrics belong to.
 
     Raises:
-        ArtifactError: something is missing, damaged, or not what the manifest says.
+        ArtifactError: something is missing, damaged, not what the manifest says, or could execute.
     """
     folder = local_path(folder)
     manifest = read_manifest(folder)
     records = manifest.scorers.get(role)
     if not records:
         raise ArtifactError(f"{folder}: {role}", expected="scorers of this role", found="none")
-    return {name: _load_scorer(folder, role, name, manifest) for name in records}
+    paths = {name: verify_file(folder, name, manifest) for name in manifest.files if name.startswith(f"{role}/")}
+    network = paths.get(f"{role}/model.keras")
+    if network is not None:
+        check_network(network)
+    tensors = {name: paths[f"{role}/{name}.safetensors"] for name in records}
+    for name, path in tensors.items():
+        check_header(path, records[name].tensors)
+    return {name: _load_scorer(path, records[name]) for name, path in tensors.items()}
 
 
 def _check_names(artefact: Artefact) -> None:
@@ -162,6 +173,7 @@ def _write(draft: Path, artefact: Artefact) -> Manifest:
         for name, scorer in scorers.items():
             save_file(scorer.tensors(), draft / role / f"{name}.safetensors")
     for role, keras_file in artefact.keras_files.items():
+        check_network(keras_file)
         shutil.copyfile(keras_file, draft / role / "model.keras")
     records = {role: {name: record_of(s) for name, s in named.items()} for role, named in artefact.scorers.items()}
     written = sorted(path for path in draft.rglob("*") if path.is_file())
@@ -206,16 +218,11 @@ def _move_into_place(draft: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _load_scorer(folder: Path, role: Role, name: str, manifest: Manifest) -> PairScorer:
-    record = manifest.scorers[role][name]
-    path = verify_file(folder, f"{role}/{name}.safetensors", manifest)
+def _load_scorer(path: Path, record: ScorerRecord) -> PairScorer:
     try:
         tensors: dict[str, F32] = load_file(path)
     except SafetensorError as error:
         raise ArtifactError(str(path), expected="a safetensors file", found=str(error)) from error
-    shapes = {key: list(tensor.shape) for key, tensor in tensors.items()}
-    if shapes != record.tensors:
-        raise ArtifactError(str(path), expected=f"tensors {record.tensors}", found=str(shapes))
     scorer = _scorer(path, tensors, record)
     if record_of(scorer).digest != record.digest:
         raise ArtifactError(

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,9 @@ Role = Literal["published", "evaluated"]
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
+MAX_MANIFEST: Final = 64 << 20
+"""Bytes; the manifest of a model with thousands of categories has one."""
+
 _FILE = re.compile(r"(published|evaluated)/([a-z][a-z0-9_]*\.safetensors|model\.keras)")
 
 
@@ -40,7 +44,7 @@ class Description:
     """The model's and the training's settings."""
 
     vocabularies: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """For `user` and `item`: size and hash of the vocabulary that the indices refer to."""
+    """For `user` and `item`: size and digest of the vocabulary that the indices refer to."""
 
     data_fingerprint: str = ""
     """Identifies the ratings that the published scorers were fitted on."""
@@ -113,6 +117,9 @@ def read_manifest(folder: Path | str) -> Manifest:
     """
     path = local_path(folder) / MANIFEST
     try:
+        size = _plain_file(path).st_size
+        if size > MAX_MANIFEST:
+            raise ArtifactError(str(path), expected=f"at most {MAX_MANIFEST:,} bytes", found=f"{size:,}")
         text = path.read_bytes()
         found = json.loads(text).get("format")
         if found != FORMAT:
@@ -125,7 +132,7 @@ def read_manifest(folder: Path | str) -> Manifest:
         manifest = TypeAdapter(Manifest).validate_json(text, strict=True)
     except OSError as error:
         raise ArtifactError(str(path), expected="a readable file", found=error.strerror or str(error)) from error
-    except (ValidationError, ValueError, AttributeError) as error:
+    except (ValidationError, ValueError, AttributeError, RecursionError) as error:
         raise ArtifactError(str(path), expected="a manifest", found=str(error)) from error
     _check_files(path, manifest)
     return manifest
@@ -142,12 +149,14 @@ def verify_file(folder: Path, name: str, manifest: Manifest) -> Path:
     """The path of a file of an artefact, once its size and sha256 are found to be those of the manifest.
 
     Raises:
-        ArtifactError: the file is missing or has other content.
+        ArtifactError: the file is missing, is a link to another place, or has other content.
     """
     path = folder / name
     expected = manifest.files[name]
+    if path.parent.is_symlink():
+        raise ArtifactError(str(path.parent), expected="a folder of the artefact", found="a link to another place")
     try:
-        size = path.stat().st_size
+        size = _plain_file(path).st_size
         found = file_record(path) if size == expected.bytes else None
     except OSError as error:
         raise ArtifactError(str(path), expected="a readable file", found=error.strerror or str(error)) from error
@@ -157,6 +166,14 @@ def verify_file(folder: Path, name: str, manifest: Manifest) -> Path:
     if found != expected:
         raise ArtifactError(str(path), expected=f"sha256 {expected.sha256}", found=found.sha256, hint=hint)
     return path
+
+
+def _plain_file(path: Path) -> os.stat_result:
+    """What the system says of a file that is neither a link nor a device nor a pipe."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ArtifactError(str(path), expected="a plain file", found="a link, or no file at all")
+    return found
 
 
 def _check_files(path: Path, manifest: Manifest) -> None:

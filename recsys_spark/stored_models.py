@@ -15,7 +15,7 @@ import numpy as np
 
 from recsys_spark import artifact
 from recsys_spark.artifact import Artefact
-from recsys_spark.errors import ConfigError, DataError
+from recsys_spark.errors import ArtifactError, ConfigError, DataError
 from recsys_spark.evaluation.baselines import fit_baselines
 from recsys_spark.evaluation.fits import validated
 from recsys_spark.evaluation.rating import MAIN, VALIDATED
@@ -127,8 +127,41 @@ def scorers_for(folder: str, vocabularies: Vocabularies) -> dict[str, PairScorer
     Raises:
         ArtifactError: it is damaged, or belongs to other users and items.
     """
+    check_fits(read_manifest(folder), vocabularies, at=folder)
     users, items = vocabularies.users.size, vocabularies.items.size
     return {name: scorer.extended(users, items) for name, scorer in artifact.load(folder).items()}
+
+
+def check_fits(manifest: Manifest, vocabularies: Vocabularies, *, at: str) -> None:
+    """Refuse an artefact whose indices mean other users or items; ids that were added since do no harm.
+
+    Vocabularies only grow, so an artefact fits those that begin with its own.
+
+    Args:
+        manifest: of the artefact.
+        vocabularies: that its indices are going to be used with.
+        at: its folder, for messages.
+
+    Raises:
+        ArtifactError: it was fitted on other vocabularies, or its tensors are not as long as its own.
+    """
+    for side, vocabulary in (("user", vocabularies.users), ("item", vocabularies.items)):
+        stored = manifest.description.vocabularies.get(side, {})
+        size, digest = stored.get("size"), stored.get("digest")
+        if not (isinstance(size, int) and isinstance(digest, str) and vocabulary.begins_with(size, digest)):
+            raise ArtifactError(
+                f"{at}: {side}s",
+                expected=f"a vocabulary that is, or was, this output's ({vocabulary.size:,} {side}s, "
+                f"digest {vocabulary.digest})",
+                found=f"one of {size} {side}s, digest {digest}",
+                hint="its indices mean other ids: it was trained for another output folder; train again",
+            )
+        for role, scorers in manifest.scorers.items():
+            for name, record in scorers.items():
+                rows = record.tensors.get(side, [None])[0]
+                if rows != size:
+                    expected = f"{size} rows, one for each {side} of its vocabulary"
+                    raise ArtifactError(f"{at}: {role}/{name}: {side}", expected=expected, found=str(rows))
 
 
 def save_with_networks(folder: str, artefact: Artefact, models: TrainedModels) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ BIASES = PairScorer(NOTHING, np.empty((6, 0), np.float32), item_bias=np.arange(6
 DESCRIPTION = Description(
     model="mlp",
     settings={"units": [64, 32], "dropout": 0.1, "title": "Ü"},
-    vocabularies={"user": {"size": 5, "hash": "ab"}, "item": {"size": 6, "hash": "cd"}},
+    vocabularies={"user": {"size": 5, "digest": "ab"}, "item": {"size": 6, "digest": "cd"}},
     data_fingerprint="12",
     target={"mean": 3.5, "deviation": 1.1},
     epochs={"published": 4, "evaluated": 3},
@@ -76,10 +77,16 @@ def test_the_manifest_tells_what_the_model_is(folder: Path) -> None:
 
 def test_a_keras_file_is_kept_beside_and_vouched_for(tmp_path: Path) -> None:
     keras_file = tmp_path / "any.keras"
-    keras_file.write_bytes(b"network")
+    with zipfile.ZipFile(keras_file, "w") as archive:
+        for name, content in {
+            "metadata.json": "{}",
+            "config.json": "{}",
+            "model.weights.h5": "\x89HDF\r\n\x1a\n",
+        }.items():
+            archive.writestr(name, content.encode("latin-1"))
     folder = save(tmp_path / "models", replace(ARTEFACT, keras_files={"published": keras_file}))
 
-    assert (folder / "published" / "model.keras").read_bytes() == b"network"
+    assert (folder / "published" / "model.keras").read_bytes() == keras_file.read_bytes()
     assert read_manifest(folder).files["published/model.keras"] == file_record(keras_file)
 
 

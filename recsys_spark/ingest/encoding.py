@@ -49,6 +49,11 @@ class Vocabulary:
         """A hash of all ids and their indices (sha256, 16 hex digits)."""
         return hashlib.sha256("".join(a.digest for a in self.additions).encode()).hexdigest()[:16]
 
+    def begins_with(self, size: int, digest: str) -> bool:
+        """Whether some night's vocabulary of this size and digest is this one, or an earlier state of it."""
+        earlier = (Vocabulary(self.id_type, self.additions[:n]) for n in range(len(self.additions) + 1))
+        return any((then.size, then.digest) == (size, digest) for then in earlier)
+
     def read(self, spark: SparkSession, state: Folder) -> DataFrame:
         """The whole vocabulary: `id` in its pinned type, `index` int, `first_seen_run` string."""
         schema = f"id {SPARK_TYPES[self.id_type]}, index int, first_seen_run string"

@@ -20,6 +20,7 @@ from recsys_spark.manifest import Description
 from recsys_spark.models.registry import model_for
 from recsys_spark.models.settings import ModelSettings
 from recsys_spark.models.sides import Sides
+from recsys_spark.network_file import check_network
 from recsys_spark.training.feed import TrainingRows
 from recsys_spark.training.fit import Trainer
 from recsys_spark.training.fitted import Fitted
@@ -111,6 +112,7 @@ class ModelContract:
         import keras
 
         barely_fitted.network.save(tmp_path / "model.keras")
+        check_network(tmp_path / "model.keras")
         reopened = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
         pairs = {"user": USERS, "item": ITEMS}
         expected = barely_fitted.network.predict(pairs, verbose=0)
