@@ -162,7 +162,14 @@ read_spark_option() {
             knows_logging=yes
             ;;
     esac
+    warn_of_secret "$1" "${2%%=*}"
     spark_options+=("$1" "$2")
+}
+
+warn_of_secret() { # option, key
+    [[ $1 == --conf || $1 == -c ]] || return 0
+    [[ $2 =~ [Ss]ecret|[Pp]assw|[Tt]oken|[Aa]ccess[._-]?[Kk]ey|[Aa]ccount[._-]?[Kk]ey|[.]sas[.] ]] || return 0
+    progress "the value of $2 stands in the list of processes for all to see; put it into a file for --properties-file"
 }
 
 # joined LIST LIST: two lists with commas as one, either of which may be empty.

@@ -92,7 +92,7 @@ def main(
     summary, progress, run = Summary(job=name), Progress(), None
     code = 0
     try:
-        given = _parser(name, own).parse_args(arguments)
+        given = _given(_parser(name, own), arguments)
         overrides = [*given.set, *(["run.force=true"] if given.replace else [])]
         settings = config.load(Settings, [home / "conf" / "base.yaml", *given.config], overrides)
         run = Run.start(Folder(settings.output.path), given.as_of)
@@ -121,6 +121,17 @@ def main(
     progress.end(status=summary.status, exit_code=code)
     print(summary.as_json(), flush=True)
     return code
+
+
+def _given(parser: Arguments, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What the command line says. Of arguments that do not exist only names are shown, since values may be secrets."""
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options = [option.partition("=")[0] for option in unknown if option.startswith("-")]
+        words = len(unknown) - len(options)
+        found = [*options, *([f"{words} without an option (not shown)"] if words else [])]
+        parser.error(f"unknown arguments: {', '.join(found)}")
+    return given
 
 
 def check_reachable(settings: Settings, name: str) -> None:

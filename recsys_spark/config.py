@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
 import re
 import types
 import typing
@@ -19,10 +18,11 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, ValidationInfo, field_validator
-from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from recsys_spark.errors import ConfigError, ConfigErrors
+from recsys_spark.secret import Secret, masked
 
 Tree = dict[str, Any]
 S = TypeVar("S", bound="Section")
@@ -52,52 +52,6 @@ class NotYet(NamedTuple):
     def refuses(self, value: Any, default: Any) -> bool:
         """Whether the value is one that this version cannot honour."""
         return value in self.values if self.values else value != default
-
-
-class Secret:
-    """A reference to a secret: `env:NAME` or `file:PATH`. Its text never holds the secret itself."""
-
-    def __init__(self, reference: str) -> None:
-        kind, _, place = reference.partition(":")
-        if kind not in ("env", "file") or not place:
-            raise PydanticCustomError("secret_literal", "a reference, env:NAME or file:PATH")
-        self.kind, self.place = kind, place
-
-    def reveal(self) -> str:
-        """The secret itself.
-
-        Raises:
-            ConfigError: the variable is not set, or the file cannot be read.
-        """
-        if self.kind == "env":
-            if self.place not in os.environ:
-                raise ConfigError(str(self), expected="an environment variable that is set", found="none of that name")
-            return os.environ[self.place]
-        try:
-            return Path(self.place).read_text(encoding="utf-8").rstrip("\n")
-        except OSError as error:
-            raise ConfigError(str(self), expected="a file that can be read", found=str(error.strerror)) from error
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.place}"
-
-    __repr__ = __str__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and str(self) == str(other)
-
-    def __hash__(self) -> int:
-        return hash(str(self))
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        as_text = core_schema.plain_serializer_function_ser_schema(str)
-        return core_schema.no_info_plain_validator_function(cls._of, serialization=as_text)
-
-    @classmethod
-    def _of(cls, value: object) -> Secret:
-        # every other message of a validator would quote the value
-        return value if isinstance(value, Secret) else cls(value if isinstance(value, str) else "")
 
 
 def load(root: type[S], files: Sequence[Path], overrides: Sequence[str] = ()) -> S:
@@ -148,13 +102,22 @@ def read_yaml(file: Path) -> Tree:
     except OSError as error:
         hint = "--config takes the path of a file; presets lie in conf/"
         raise ConfigError(str(file), expected=expected, found=str(error.strerror).lower(), hint=hint) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(str(file), expected=expected, found=_told(error)) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(str(file), expected=expected, found=" ".join(str(error).split())) from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise ConfigError(str(file), expected=expected, found=f"a {type(tree).__name__}")
     return tree
+
+
+def _told(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong and where, without the text that stands there: it may be a secret."""
+    what = re.sub(r"'[^']{2,}'", "something", error.problem or "something else")
+    mark = error.problem_mark or error.context_mark
+    return what if mark is None else f"{what} in line {mark.line + 1}, column {mark.column + 1}"
 
 
 def with_extended(file: Path, *, below: tuple[Path, ...] = ()) -> list[Tree]:
@@ -181,8 +144,9 @@ def parse_override(text: str) -> Tree:
     """`a.b=value` as a nested mapping."""
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", key.strip()):
-        # only the key is shown: what stands behind it may be a secret
-        raise ConfigError("--set", expected="key=value, such as split.seed=7", found=f"'{key}'")
+        # only a key is shown: what stands behind it, or without one, may be a secret
+        found = f"'{key}'" if equals else "no '=' (the rest is not shown)"
+        raise ConfigError("--set", expected="key=value, such as split.seed=7", found=found)
     node = _value(value)
     for name in reversed(key.strip().split(".")):
         node = {name: node}
@@ -287,6 +251,9 @@ def _problem(root: type[Section], tree: Tree, detail: ErrorDetails) -> ConfigErr
         case "secret_literal":
             hint = "put the secret into an environment variable or a file and name that here"
             return ConfigError(key, expected=detail["msg"], found="a literal value (not shown)", hint=hint)
+        case "password_in_uri":
+            hint = "where Spark looks for credentials: docs/secrets.md"
+            return ConfigError(key, expected=detail["msg"], found="one with a password (not shown)", hint=hint)
         case "not_yet":
             expected = f"{detail['msg']} (other values: not yet)"
             hint = "declared, so that it keeps its name, but this version cannot do it yet"
@@ -315,5 +282,6 @@ def _place(tree: Any, loc: Sequence[int | str]) -> tuple[str, Any]:
 
 
 def _shown(value: Any) -> str:
+    value = masked(value)
     text = repr(value) if not isinstance(value, bool) and value is not None else json.dumps(value)
     return text if len(text) <= 80 else text[:77] + "..."

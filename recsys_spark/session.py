@@ -5,7 +5,11 @@ from __future__ import annotations
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from recsys_spark.secret import SPARK_REDACTION
+
 DELTA_SETTINGS = {
+    # in event logs and Spark's pages
+    "spark.redaction.regex": SPARK_REDACTION,
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     # our tables are small in files: with the default of 50 every commit runs 50-task stages
@@ -15,6 +19,8 @@ DELTA_SETTINGS = {
 }
 
 SETTINGS = {
+    # in event logs and Spark's pages
+    "spark.redaction.regex": SPARK_REDACTION,
     "spark.sql.session.timeZone": "UTC",
     # rows in these jobs are a user with lists: batches are bounded by bytes as well as by rows
     "spark.sql.execution.arrow.maxBytesPerBatch": "64m",

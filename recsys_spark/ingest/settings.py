@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from recsys_spark.config import NotYet, Secret, Section
+from recsys_spark.config import NotYet, Section
+from recsys_spark.secret import Location, Secret
 
 ColumnRef = str | Annotated[int, Field(ge=0)]
 """A column of the source: its name, or its position from 0 where there are no names."""
@@ -26,7 +27,7 @@ class TableSource(Section):
     format: Annotated[Literal["csv", "parquet", "delta", "jdbc"], NotYet(("jdbc",))] = "csv"
     """csv: delimited text of any kind; parquet; delta; jdbc: a database."""
 
-    path: str | None = None
+    path: Location | None = None
     """A file, a folder or a glob that Spark can read. `pyspark:...` is a file inside the installed pyspark package."""
 
     separator: str = Field(",", min_length=1)

@@ -7,12 +7,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator
 
 from recsys_spark.config import NotYet, Section
+from recsys_spark.secret import Location
 
 
 class OutputSettings(Section):
     """Where the tables go."""
 
-    path: str = "output"
+    path: Location = "output"
     """The folder of all tables; relative to where the job is started."""
 
     format: Literal["delta", "parquet"] = "delta"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from recsys_spark.errors import RecsysError
+from recsys_spark.secret import redacted
 
 COUNTS = (
     "ratings_read",
@@ -66,8 +67,7 @@ class Summary:
             self.error = {"code": error.code, "message": error.message, "hint": error.hint}
             return error.exit_code
         self.status = "failed"
-        text = str(error).strip().splitlines()
-        message = f"{type(error).__name__}: {text[0] if text else 'no message'}"
+        message = f"{type(error).__name__}: {_gist(str(error))}"
         self.error = {"code": "unexpected", "message": message, "hint": "the traceback is on stderr"}
         return 1
 
@@ -80,3 +80,10 @@ class Summary:
     def as_json(self) -> str:
         """One line."""
         return json.dumps(self.as_dict(), ensure_ascii=True, allow_nan=False, default=str)
+
+
+def _gist(text: str) -> str:
+    """The line of an error's text that says most: of a Java one the innermost cause, else the first."""
+    lines = text.strip().splitlines() or ["no message"]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return redacted((causes or lines)[-1 if causes else 0])

@@ -49,6 +49,21 @@ class TestStart:
 
         assert started.option("--packages") == "a:b:1,c:d:2"
 
+    @pytest.mark.parametrize("key", ["spark.hadoop.fs.s3a.secret.key", "fs.azure.account.key.me", "a.password"])
+    def test_a_secret_on_the_command_line_is_passed_on_with_a_warning_that_does_not_repeat_it(
+        self, project: Project, key: str
+    ) -> None:
+        started = project.start("--conf", f"{key}=canary", "nightly")
+
+        assert f"{key}=canary" in started.lines
+        assert f"the value of {key} stands in the list of processes" in started.stderr
+        assert "canary" not in started.stderr
+
+    def test_no_other_option_is_warned_of(self, project: Project) -> None:
+        started = project.start("--conf", "spark.hadoop.fs.s3a.endpoint=secret", "--name", "password", "nightly")
+
+        assert "list of processes" not in started.stderr
+
     def test_python_files_are_merged_with_our_package(self, project: Project) -> None:
         started = project.start("--py-files", "mine.py", "--conf", "spark.submit.pyFiles=yours.zip", "nightly")
 
