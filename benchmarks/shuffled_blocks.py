@@ -31,7 +31,7 @@ from benchmarks.generated_ratings import Generated, generate
 from recsys_spark.models.dot import Dot
 from recsys_spark.models.settings import DotSettings
 from recsys_spark.models.sides import Sides
-from recsys_spark.training.feed import PARTS, TrainingRows, dataset, read_rows
+from recsys_spark.training.feed import PARTS, EpochOrder, TrainingRows, dataset, read_rows
 from recsys_spark.training.fit import load_keras
 from recsys_spark.training.target import TargetScaling
 
@@ -84,12 +84,15 @@ def fit(file: Path, place: str, *, sides: Sides, seed: int, epochs: int, block_r
         train, test = rows.select("train"), rows.select("test")
         del rows
         target = TargetScaling.of(train.rating, "centred")
-        batches = dataset(train, target.transform, batch_size=BATCH, shuffle_seed=seed, block_rows=block_rows)
+        order = EpochOrder(seed)
+        batches = dataset(train, target.transform, batch_size=BATCH, order=order, block_rows=block_rows)
         prepared = time.perf_counter()
         network = compiled(keras, sides, steps=epochs * len(batches))
         ends = [time.perf_counter()]
-        note_end = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
-        network.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[note_end])
+        follow = keras.callbacks.LambdaCallback(
+            on_epoch_begin=order.begin, on_epoch_end=lambda *_: ends.append(time.perf_counter())
+        )
+        network.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[follow])
         peak = memory.peak - memory.at_first
         return {
             "prepare_s": prepared - start,

@@ -5,6 +5,7 @@
       published/main.safetensors     the tensors of a scorer, one file for each named scorer
       published/model.keras          for people; nothing here ever opens it
       evaluated/...                  the fit whose test metrics are reported
+      weights/<fit>.safetensors      what each fit has learned, for a later one to start from; where that is asked for
 
 Nothing in an artefact executes when it is loaded: tensors are plain numbers, never a pickle. What is not a tensor
 (activations, scale, offset, clip) stands in the manifest, and each scorer's digest covers it together with the tensors.
@@ -35,6 +36,7 @@ from recsys_spark.manifest import (
     FORMAT,
     MANIFEST,
     Description,
+    FitName,
     Manifest,
     Role,
     ScorerRecord,
@@ -57,11 +59,13 @@ class Artefact:
         description: what it is.
         scorers: for each role its named scorers; `published` must have `main`.
         keras_files: for each role a `.keras` file to copy beside its scorers; may be empty.
+        weights: for each fit what it has learned, arrays by name; may be empty.
     """
 
     description: Description
     scorers: Mapping[Role, Mapping[str, PairScorer]]
     keras_files: Mapping[Role, Path] = field(default_factory=dict)
+    weights: Mapping[FitName, Mapping[str, F32]] = field(default_factory=dict)
 
     @property
     def model_id(self) -> str:
@@ -151,6 +155,36 @@ def load(folder: Path | str, role: Role = "published") -> dict[str, PairScorer]:
     return {name: _load_scorer(path, records[name]) for name, path in tensors.items()}
 
 
+def load_weights(folder: Path | str, fit: FitName) -> dict[str, F32]:
+    """What a fit has learned, arrays by name, once the file is found to be what the manifest says.
+
+    Args:
+        folder: the artefact's own folder, a path or a `file:` URI.
+        fit: whose weights.
+
+    Raises:
+        ArtifactError: they were not stored, or are missing, damaged, or not what the manifest says.
+    """
+    folder = local_path(folder)
+    manifest, name = read_manifest(folder), f"weights/{fit}.safetensors"
+    if name not in manifest.files or fit not in manifest.weights:
+        raise ArtifactError(f"{folder}: {name}", expected="the weights of this fit", found="none")
+    path = verify_file(folder, name, manifest)
+    check_header(path, manifest.weights[fit])
+    weights = _read_tensors(path)
+    if not all(np.isfinite(array).all() for array in weights.values()):
+        raise ArtifactError(str(path), expected="finite numbers", found="some that are not")
+    return weights
+
+
+def _read_tensors(path: Path) -> dict[str, F32]:
+    try:
+        tensors: dict[str, F32] = load_file(path)
+    except SafetensorError as error:
+        raise ArtifactError(str(path), expected="a safetensors file", found=str(error)) from error
+    return tensors
+
+
 def _check_names(artefact: Artefact) -> None:
     if "main" not in artefact.scorers.get("published", {}):
         raise ArtifactError("scorers", expected="a published scorer named 'main'", found="none")
@@ -175,6 +209,9 @@ def _write(draft: Path, artefact: Artefact) -> Manifest:
     for role, keras_file in artefact.keras_files.items():
         check_network(keras_file)
         shutil.copyfile(keras_file, draft / role / "model.keras")
+    for fit, weights in artefact.weights.items():
+        (draft / "weights").mkdir(exist_ok=True)
+        save_file(dict(weights), draft / "weights" / f"{fit}.safetensors")
     records = {role: {name: record_of(s) for name, s in named.items()} for role, named in artefact.scorers.items()}
     written = sorted(path for path in draft.rglob("*") if path.is_file())
     manifest = Manifest(
@@ -184,6 +221,7 @@ def _write(draft: Path, artefact: Artefact) -> Manifest:
         description=artefact.description,
         scorers=records,
         files={path.relative_to(draft).as_posix(): file_record(path) for path in written},
+        weights={fit: {n: list(a.shape) for n, a in arrays.items()} for fit, arrays in artefact.weights.items()},
     )
     values = asdict(manifest) | {"created_at": manifest.created_at.isoformat()}
     try:
@@ -219,10 +257,7 @@ def _move_into_place(draft: Path, folder: Path) -> None:
 
 
 def _load_scorer(path: Path, record: ScorerRecord) -> PairScorer:
-    try:
-        tensors: dict[str, F32] = load_file(path)
-    except SafetensorError as error:
-        raise ArtifactError(str(path), expected="a safetensors file", found=str(error)) from error
+    tensors = _read_tensors(path)
     scorer = _scorer(path, tensors, record)
     if record_of(scorer).digest != record.digest:
         raise ArtifactError(

@@ -6,22 +6,26 @@ of the same configuration and sources finds what an earlier one has left.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from recsys_spark import config
 from recsys_spark.errors import DataError
+from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.ingest.ingested import RECORD, Ingested, is_whole
 from recsys_spark.ingest.location import fingerprint
 from recsys_spark.ingest.settings import SeenFilter
 from recsys_spark.manifest import MANIFEST, Manifest
 from recsys_spark.progress import Progress
+from recsys_spark.publishing.sinks import SINKS
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import STAGES, Run, end_of, input_key
+from recsys_spark.schemas import RUNS
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from recsys_spark.stored_models import in_use
@@ -62,13 +66,15 @@ class Job:
             # the baselines are fitted beside the model
             inputs += [tree["model"], tree["training"], tree["evaluation"]["baseline_damping"]]
             inputs += [self.in_use.model_id] if self.in_use else []
+            if self.settings.training.warm_start and self.in_use is None:
+                inputs.append(self.last_model)
         if stage in ("evaluate", "score"):
             inputs.append(tree["evaluation" if stage == "evaluate" else "scoring"])
         if stage == "score" and self.settings.scoring.mode == "incremental":
             inputs.append(self.run.state.read_json(SCORED))
         return self.run.work(stage, input_key(self.fingerprint, *inputs))
 
-    @functools.cached_property
+    @cached_property
     def in_use(self) -> Manifest | None:
         """The stored model that this run uses instead of training one; none: it trains.
 
@@ -109,6 +115,28 @@ class Job:
         folder = self.folder(stage)
         folder.delete_file(RECORD)
         folder.delete()
+
+    @cached_property
+    def last_model(self) -> str | None:
+        """The model of the newest published night before this one's date; none: there is none.
+
+        Not the visible one: so another attempt at a date starts where the first one did, and gives the same rows.
+        """
+        vocabularies = Vocabularies.load(self.run.state)
+        if vocabularies is None:
+            return None
+        sink = SINKS[self.settings.output.format](self.spark, self.run.output, vocabularies.ids, self.run.run_id)
+        runs = sink.read(RUNS)
+        if runs is None:
+            return None
+        earlier = runs.where((F.col("status") == "published") & (F.col("as_of") < F.lit(self.run.as_of)))
+        newest = earlier.orderBy(F.desc("as_of"), F.desc("started_at")).select("model_id").first()
+        return None if newest is None else newest["model_id"]
+
+    @property
+    def states(self) -> Folder:
+        """Where fits keep states to go on from; not in the stage's folder, which is discarded while unfinished."""
+        return self.run.work("states", self.folder("train").location.rpartition("-")[2])
 
     def study_folder(self) -> Folder:
         """The folder of a search, by the hash of all that its trials depend on.

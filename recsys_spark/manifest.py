@@ -23,12 +23,18 @@ from recsys_spark.errors import ArtifactError
 Role = Literal["published", "evaluated"]
 """`published` is fitted on everything; `evaluated` is the fit that the reported metrics belong to."""
 
+FitName = Literal["validated", "evaluated", "published"]
+"""The fits of a run; see `training/fits.py`."""
+
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 MAX_MANIFEST: Final = 64 << 20
 """Bytes; the manifest of a model with thousands of categories has one."""
 
-_FILE = re.compile(r"(published|evaluated)/([a-z][a-z0-9_]*\.safetensors|model\.keras)")
+_FILE = re.compile(
+    r"(published|evaluated)/([a-z][a-z0-9_]*\.safetensors|model\.keras)"
+    r"|weights/(validated|evaluated|published)\.safetensors"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Description:
     """Name in the registry of models: lower case, digits, underscores."""
 
     settings: dict[str, Any] = field(default_factory=dict)
-    """The model's and the training's settings."""
+    """The model's, the training's and the split's settings."""
 
     vocabularies: dict[str, dict[str, Any]] = field(default_factory=dict)
     """For `user` and `item`: size and digest of the vocabulary that the indices refer to."""
@@ -63,6 +69,12 @@ class Description:
 
     metrics: dict[str, Any] = field(default_factory=dict)
     """Metrics of the evaluated fit."""
+
+    columns: dict[FitName, dict[str, list[str]]] = field(default_factory=dict)
+    """For each fit whose weights are stored: the names of the feature columns, by side."""
+
+    started_from: str | None = None
+    """The model_id whose weights the fits started from; none: fresh weights."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,9 @@ class Manifest:
     scorers: dict[Role, dict[str, ScorerRecord]]
     files: dict[str, FileRecord]
     """Every file but the manifest, by its path inside the artefact."""
+
+    weights: dict[FitName, dict[str, list[int]]] = field(default_factory=dict)
+    """For each fit whose weights are stored: the shape of each array."""
 
 
 def read_manifest(folder: Path | str) -> Manifest:
@@ -181,7 +196,9 @@ def _check_files(path: Path, manifest: Manifest) -> None:
     for name in manifest.files:
         if not _FILE.fullmatch(name):
             raise ArtifactError(
-                f"{path}: files", expected="<role>/<name>.safetensors or <role>/model.keras", found=repr(name)
+                f"{path}: files",
+                expected="<role>/<name>.safetensors, <role>/model.keras or weights/<fit>.safetensors",
+                found=repr(name),
             )
     for role, records in manifest.scorers.items():
         for name in records:

@@ -89,6 +89,8 @@ class Settings(Section):
         if isinstance(self.model, PosteriorMfSettings):
             if self.training.epochs <= self.model.burn_in + 1:
                 raise ValueError(f"training.epochs above model.burn_in + 1 = {self.model.burn_in + 1} for posterior_mf")
+            if self.training.warm_epochs is not None and self.training.warm_epochs < 3:
+                raise ValueError("training.warm_epochs of at least 3 for posterior_mf")
             if self.items.features.names or self.users.features.names:
                 raise ValueError("no items.features and no users.features for posterior_mf, which cannot use them")
         return self

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -33,6 +34,7 @@ from recsys_spark.ingest.reconcile import reconcile, stored_rows
 from recsys_spark.job import Job, seen_filter
 from recsys_spark.known_features import KnownFeatures
 from recsys_spark.manifest import Manifest
+from recsys_spark.models.registry import model_for
 from recsys_spark.planning import (
     candidates_of,
     eligibility_of,
@@ -68,7 +70,13 @@ from recsys_spark.scoring.staging import stage_lists
 from recsys_spark.scoring.top_users import stage_user_lists
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
-from recsys_spark.stored_models import cold_in_test, night_artefact, save_with_networks, scorers_for
+from recsys_spark.stored_models import cold_in_test, columns_of, night_artefact, save_with_networks, scorers_for
+from recsys_spark.training.rows import TrainingRows
+from recsys_spark.warm_starts import Start, start_from
+
+if TYPE_CHECKING:
+    from recsys_spark.training.checkpoints import Checkpoints
+    from recsys_spark.training.fit import Trainer
 
 
 def nightly(job: Job) -> None:
@@ -146,9 +154,9 @@ def ingest(job: Job) -> Ingested:
 
 def train(job: Job) -> None:
     """Fit the model and, on the same rows, the baselines; store them as an artefact."""
+    from recsys_spark.training.checkpoints import Checkpoints
     from recsys_spark.training.fits import train as fit_all
     from recsys_spark.training.opened import opened_rows
-    from recsys_spark.training.progress_bar import ProgressBar
 
     ingested, settings = job.ingested(), job.settings
     if job.in_use is not None:
@@ -156,16 +164,17 @@ def train(job: Job) -> None:
         return
     with job.progress.stage("train"), opened_rows(ingested.folder / "ratings", settings.training) as rows:
         known = KnownFeatures.of(settings, ingested)
-        models = fit_all(
-            settings.model,
-            settings.training,
-            rows,
-            sides_of=known.sides,
-            rating_range=settings.quality.rating_range,
-            watcher=ProgressBar(say=job.progress.lines_only),
-        )
+        start = _start(job, ingested, known, rows)
+        states = Checkpoints(job.states, settings.training.checkpoint_seconds, job.progress.say)
+        models = fit_all(_trainer(job, known, states), rows, starts=start.weights)
         artefact = night_artefact(
-            models, rows, settings, ingested.vocabularies, known=known, fingerprint=ingested.fingerprint
+            models,
+            rows,
+            settings,
+            ingested.vocabularies,
+            known=known,
+            fingerprint=ingested.fingerprint,
+            started_from=start.model_id,
         )
         save_with_networks(str(job.run.models), artefact, models)
         counts = cold_in_test(rows)
@@ -174,9 +183,12 @@ def train(job: Job) -> None:
             "samples": models.published.n_samples,
             "epochs": models.epochs,
             "counts": counts,
+            "started_from": start.model_id,
+            "resumed": states.resumed,
             "history": [result._asdict() for result in models.history],
         }
         job.folder("train").write_json(RECORD, record)
+        states.folder.delete()
         job.progress.say(f"model {artefact.model_id}, {models.epochs} epochs")
     job.summary.counts |= counts
     job.summary.model_id = artefact.model_id
@@ -391,6 +403,37 @@ def _publish_alone(job: Job, ingested: Ingested, table: TableSchema, rows: DataF
         sink = sink_of(job, ingested.vocabularies.ids)
         sink.publish_alone(table, rows)
     job.summary.tables[table.name] = sink.location(table)
+
+
+def _trainer(job: Job, known: KnownFeatures, states: Checkpoints) -> Trainer:
+    from recsys_spark.training.fit import Trainer
+    from recsys_spark.training.progress_bar import ProgressBar
+
+    settings = job.settings
+    return Trainer(
+        model_for(settings.model),
+        settings.training,
+        known.sides,
+        settings.quality.rating_range,
+        watcher=ProgressBar(say=job.progress.lines_only),
+        checkpoints=states,
+    )
+
+
+def _start(job: Job, ingested: Ingested, known: KnownFeatures, rows: TrainingRows) -> Start:
+    """Where the fits start; if they should start warm and cannot, the reader of the summary is told why."""
+    from recsys_spark.training.fits import planned
+
+    settings = job.settings
+    if not settings.training.warm_start:
+        return Start()
+    columns = columns_of(known, rows, planned(rows, settings.training))
+    start = start_from(job.run.models, job.last_model, settings, ingested.vocabularies, columns)
+    if start.cold_because is not None:
+        job.run.warn(f"training.warm_start: cold, since of the last model {job.last_model} {start.cold_because}")
+    cold = f"cold start: {start.cold_because or 'no model of an earlier date'}"
+    job.progress.say(cold if start.model_id is None else f"warm start from {start.model_id}")
+    return start
 
 
 def _tell_exclusions(job: Job, excluded: ExclusionCounts) -> None:

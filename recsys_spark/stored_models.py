@@ -7,6 +7,7 @@ them. `known` says who and what the fit has learnt something about.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,10 +24,11 @@ from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.kernels.arrays import I32
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.known_features import KnownFeatures
-from recsys_spark.manifest import Description, Manifest, Role, read_manifest
+from recsys_spark.manifest import Description, FitName, Manifest, Role, read_manifest
+from recsys_spark.models.warm import weights_of
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
-from recsys_spark.training.fits import TrainedModels
+from recsys_spark.training.fits import TrainedModels, rows_of
 from recsys_spark.training.fitted import SAMPLES, present
 from recsys_spark.training.rows import PARTS, TrainingRows
 
@@ -42,6 +44,7 @@ def night_artefact(
     *,
     known: KnownFeatures,
     fingerprint: str | None,
+    started_from: str | None = None,
 ) -> Artefact:
     """The fits of a night, ready to be stored.
 
@@ -52,6 +55,7 @@ def night_artefact(
         vocabularies: that the rows' indices belong to.
         known: features of users and items.
         fingerprint: of the inputs; none where one has none.
+        started_from: the model whose weights the fits started from; none: fresh weights.
     """
     held_in = rows.select("train", "validation")
     evaluated = models.evaluated.scorers() | _baselines(held_in, settings, vocabularies)
@@ -65,11 +69,14 @@ def night_artefact(
     learnt = rows if refitted else held_in
     published = models.published.scorers() | _baselines(learnt, settings, vocabularies)
     published[KNOWN] = _known(published["popularity"], known)
+    # a night that starts cold for ever needs no more than what is scored and measured
+    to_start_from = models.fits if settings.training.warm_start else {}
     description = Description(
         model=settings.model.name,
         settings={
             "model": settings.model.model_dump(mode="json"),
             "training": settings.training.model_dump(mode="json"),
+            "split": settings.split.model_dump(mode="json"),
         },
         vocabularies={
             side: {"size": vocabulary.size, "digest": vocabulary.digest}
@@ -80,8 +87,19 @@ def night_artefact(
         features=known.description(learnt),
         samples=models.published.n_samples,
         epochs={"evaluated": models.evaluated.epochs, "published": models.published.epochs},
+        columns=columns_of(known, rows, to_start_from),
+        started_from=started_from,
     )
-    return Artefact(description, {"published": published, "evaluated": evaluated})
+    weights = {fit: weights_of(fitted.network) for fit, fitted in to_start_from.items()}
+    return Artefact(description, {"published": published, "evaluated": evaluated}, weights=weights)
+
+
+def columns_of(
+    known: KnownFeatures, rows: TrainingRows, fits: Iterable[FitName]
+) -> dict[FitName, dict[str, list[str]]]:
+    """The names of the feature columns of some fits, by side: each encodes the features by its own rows."""
+    described = {fit: known.description(rows_of(fit, rows)) for fit in fits}
+    return {fit: {side: encoder["names"] for side, encoder in sides.items()} for fit, sides in described.items()}
 
 
 def in_use(models: Folder, wanted: str, *, max_age: int | None, end: datetime) -> Manifest:
@@ -171,7 +189,7 @@ def save_with_networks(folder: str, artefact: Artefact, models: TrainedModels) -
         for role, fitted in (("published", models.published), ("evaluated", models.evaluated)):
             files[role] = Path(temporary) / f"{role}.keras"  # type: ignore[index]
             fitted.network.save(files[role])  # type: ignore[index]
-        return artifact.save(folder, Artefact(artefact.description, artefact.scorers, files))
+        return artifact.save(folder, replace(artefact, keras_files=files))
 
 
 def cold_in_test(rows: TrainingRows) -> dict[str, int]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from recsys_spark.artifact import Artefact, load, model_id, save
+from recsys_spark.artifact import Artefact, load, load_weights, model_id, save
 from recsys_spark.errors import ArtifactError
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.manifest import Description, FileRecord, file_record, read_manifest
@@ -245,3 +245,44 @@ def test_an_artefact_needs_a_published_main_and_plain_names(tmp_path: Path) -> N
     with pytest.raises(ArtifactError, match="found 'MLP'"):
         save(tmp_path, replace(ARTEFACT, description=replace(DESCRIPTION, model="MLP")))
     assert list(tmp_path.iterdir()) == []
+
+
+class TestWeights:
+    WEIGHTS = {"user_bias.0": np.arange(3, dtype=np.float32)[:, None], "dense_0.1": np.ones(2, np.float32)}
+
+    @pytest.fixture
+    def with_weights(self, tmp_path: Path) -> Path:
+        return save(tmp_path / "models", replace(ARTEFACT, weights={"validated": self.WEIGHTS}))
+
+    def test_they_come_back_to_the_bit_and_leave_the_id_as_it_is(self, with_weights: Path) -> None:
+        found = load_weights(with_weights, "validated")
+        assert found.keys() == self.WEIGHTS.keys()
+        for name, array in self.WEIGHTS.items():
+            np.testing.assert_array_equal(found[name], array)
+        assert with_weights.name == ARTEFACT.model_id
+
+    def test_those_of_another_fit_are_not_there(self, with_weights: Path) -> None:
+        with pytest.raises(ArtifactError, match=r"weights/published\.safetensors.*found none"):
+            load_weights(with_weights, "published")
+
+    def test_changed_ones_are_refused(self, with_weights: Path) -> None:
+        file = with_weights / "weights" / "validated.safetensors"
+        file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+        with pytest.raises(ArtifactError, match="sha256"):
+            load_weights(with_weights, "validated")
+
+    def test_a_file_of_other_arrays_is_refused_even_if_its_hash_is_right(self, with_weights: Path) -> None:
+        file, manifest = with_weights / "weights" / "validated.safetensors", with_weights / "manifest.json"
+        save_file({"user_bias.0": np.ones((4, 1), np.float32)}, file)
+        record = file_record(file)
+        values = json.loads(manifest.read_text())
+        values["files"]["weights/validated.safetensors"] = {"sha256": record.sha256, "bytes": record.bytes}
+        manifest.write_text(json.dumps(values))
+        with pytest.raises(ArtifactError, match="expected tensors"):
+            load_weights(with_weights, "validated")
+
+    def test_numbers_that_are_not_finite_are_refused(self, tmp_path: Path) -> None:
+        weights = {"validated": {"user_bias.0": np.array([[np.nan]], np.float32)}}
+        folder = save(tmp_path / "models", replace(ARTEFACT, weights=weights))
+        with pytest.raises(ArtifactError, match="finite"):
+            load_weights(folder, "validated")

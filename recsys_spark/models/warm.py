@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from recsys_spark.errors import DataError
+from recsys_spark.kernels.arrays import F32
 
 if TYPE_CHECKING:
     import keras
 
+Weights = Mapping[str, F32]
+"""What a network has learned: each layer's arrays, `<layer>.<number>`."""
 
-def carry_over(old: keras.Model, new: keras.Model) -> None:
-    """Take the weights of a trained network for those of a fresh one with at least as many users and items.
 
-    A row of a table that was never trained is all zeros; it keeps its fresh values, as do rows that are new. Features
-    are taken as the new network has them: they may be scaled in another way.
+def weights_of(network: keras.Model) -> Weights:
+    """What a network has learned, without features, which the next night may scale in another way."""
+    learned = [layer for layer in network.layers if layer.trainable]
+    return {f"{layer.name}.{n}": array for layer in learned for n, array in enumerate(layer.get_weights())}
+
+
+def carry_over(old: Weights, new: keras.Model) -> None:
+    """Take what a network has learned into a fresh one with at least as many users and items.
+
+    A row of a table that was never trained is all zeros; it keeps its fresh values, as do rows that are new.
 
     Args:
         old: of the same model; its indices mean the same users and items.
@@ -23,12 +35,12 @@ def carry_over(old: keras.Model, new: keras.Model) -> None:
     Raises:
         DataError: a layer is missing, has fewer rows, or another shape (for example other features).
     """
-    layers = {layer.name: layer for layer in old.layers}
     for layer in new.layers:
         weights = layer.get_weights()
         if not weights or not layer.trainable:
             continue
-        before = layers[layer.name].get_weights() if layer.name in layers else []
+        names = [f"{layer.name}.{n}" for n in range(len(weights))]
+        before = [old[name] for name in names if name in old]
         is_table = layer.name.endswith(("_embedding", "_bias"))
         shapes = [w.shape[1:] if is_table else w.shape for w in (*before, *weights)]
         if shapes[: len(before)] != shapes[len(before) :] or (is_table and len(before[0]) > len(weights[0])):
@@ -39,7 +51,7 @@ def carry_over(old: keras.Model, new: keras.Model) -> None:
                 hint="the model or its features have changed: start cold",
             )
         if is_table:
-            trained = before[0].any(axis=1).nonzero()[0]
+            trained = np.flatnonzero(before[0].any(axis=1))
             weights[0][trained] = before[0][trained]
             before = weights
         layer.set_weights(before)

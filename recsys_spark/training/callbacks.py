@@ -1,4 +1,4 @@
-"""What Keras is asked to do beside fitting: stop early, keep checkpoints, write logs for TensorBoard."""
+"""What Keras is asked to do beside fitting: stop early, save each epoch's network, write logs for TensorBoard."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_spark.errors import ConfigError
 from recsys_spark.training.epochs import EpochClock
+from recsys_spark.training.feed import EpochOrder
 from recsys_spark.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
 
-def timekeeping(clock: EpochClock) -> Any:
-    """The callback that lets a clock follow a fit."""
+def timekeeping(clock: EpochClock, order: EpochOrder | None = None) -> Any:
+    """The callback that lets a clock, and the order of the rows, follow a fit."""
     import keras
 
+    def begin(epoch: int, logs: Any) -> None:
+        if order is not None:
+            order.begin(epoch)
+        clock.epoch_begins(epoch, logs)
+
     return keras.callbacks.LambdaCallback(
-        on_epoch_begin=clock.epoch_begins, on_train_batch_end=clock.batch_ends, on_epoch_end=clock.epoch_ends
+        on_epoch_begin=begin, on_train_batch_end=clock.batch_ends, on_epoch_end=clock.epoch_ends
     )
 
 

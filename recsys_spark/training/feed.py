@@ -1,8 +1,8 @@
 """From training rows to batches: the order in which a network sees the rows.
 
-An epoch's order depends on the seed alone, so the same rows and the same seed feed a network the same batches. Rows in
-memory are gathered in the order of one shuffle; rows on disk come by shuffled blocks (`blocks`). Both ways all the work
-is TensorFlow's own, without Python, and goes on while the network trains.
+An epoch's order depends on the seed and the number of the epoch alone, so the same rows and the same seed feed a
+network the same batches, also one that goes on from an epoch in the middle. Rows in memory are gathered in the order of
+one shuffle; rows on disk come by shuffled blocks (`blocks`). Both ways all the work is TensorFlow's own, not Python's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from recsys_spark.training.scratch import fresh_folder
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["PARTS", "Part", "TrainingRows", "count_rows", "dataset", "read_rows"]
+__all__ = ["PARTS", "EpochOrder", "Part", "TrainingRows", "count_rows", "dataset", "read_rows"]
 
 _ROWS_IN_A_PIECE = 1 << 16
 """Rows that are gathered at once, then cut into batches: enough that the call costs nothing, even for small batches."""
@@ -35,12 +35,37 @@ Epoch = Callable[[Any], Any]
 """From two int64 that seed an epoch (none: rows in their order) to a dataset of its pieces, unpacked."""
 
 
+class EpochOrder:
+    """The order of rows: another one in each epoch, and the same one whatever has run before that epoch.
+
+    Args:
+        seed: of all orders.
+    """
+
+    def __init__(self, seed: int) -> None:
+        import tensorflow as tf
+
+        self.seed = seed
+        with tf.device("CPU:0"):
+            self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def begin(self, epoch: int, logs: Any = None) -> None:
+        """Let the next iteration give the order of this epoch (from 0); Keras' on_epoch_begin."""
+        self._epoch.assign(epoch)
+
+    def seeds(self) -> Any:
+        """Two int64 for the epoch that has begun."""
+        import tensorflow as tf
+
+        return tf.stack([tf.constant(self.seed % 2**63, tf.int64), self._epoch.read_value()])
+
+
 def dataset(
     rows: TrainingRows,
     to_target: ToTarget,
     *,
     batch_size: int,
-    shuffle_seed: int | None = None,
+    order: EpochOrder | None = None,
     block_rows: int = BLOCK_ROWS,
     shard_rows: int | None = None,
 ) -> tf.data.Dataset:
@@ -54,7 +79,7 @@ def dataset(
         to_target: from ratings f32[m] to targets [m], float32 or int32: each rating by itself, since it gets some of
             them at a time.
         batch_size: rows in a batch.
-        shuffle_seed: seed of the orders, another one at each iteration (each epoch); none: the order of the rows.
+        order: says before each iteration which epoch begins; none: the order of the rows.
         block_rows: of rows on disk, so many are in memory at a time and shuffled with each other.
         shard_rows: see `blocks.write_shards`.
 
@@ -74,13 +99,10 @@ def dataset(
         epoch = _from_memory(packed(rows, to_target), dtype, size)
     else:
         folder = fresh_folder(rows.folder, "blocks-", n_bytes=len(rows) * RECORD_BYTES)
-        shards = write_shards(rows, to_target, folder, seed=shuffle_seed, block_rows=block_rows, shard_rows=shard_rows)
+        seed = None if order is None else order.seed
+        shards = write_shards(rows, to_target, folder, seed=seed, block_rows=block_rows, shard_rows=shard_rows)
         epoch = _from_shards(shards, block_rows, dtype, size)
-    if shuffle_seed is None:
-        pieces = epoch(None)
-    else:
-        draws = tf.data.Dataset.random(seed=shuffle_seed, rerandomize_each_iteration=True)
-        pieces = draws.batch(2, drop_remainder=True).take(1).flat_map(_plain(epoch))
+    pieces = epoch(None) if order is None else _in_order(epoch, order)
     batches = pieces.rebatch(batch_size)
     # without a known number of batches Keras warns that it ran out of data
     batches = batches.apply(tf.data.experimental.assert_cardinality(-(-len(rows) // batch_size)))
@@ -88,6 +110,13 @@ def dataset(
     if folder is not None:
         weakref.finalize(batches, shutil.rmtree, folder, ignore_errors=True)
     return batches
+
+
+def _in_order(epoch: Epoch, order: EpochOrder) -> Any:
+    """The pieces of the epoch that has begun; which one that is, is read when an iteration begins."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.range(1).flat_map(_plain(lambda _: epoch(order.seeds())))
 
 
 def _from_memory(records: Any, dtype: Any, size: int) -> Epoch:

@@ -6,20 +6,29 @@
 | evaluated | train and validation | its errors on test are reported |
 | published | everything | its scores are published |
 
-Each starts from fresh weights of the same seed; the last two run as many epochs as the first one found best.
+Each starts from fresh weights of the same seed; the last two run as many epochs as the first one found best. A warm
+start begins each fit where the fit of the same name ended on an earlier night of the same split: then the validated
+one has never seen the validation part, and the evaluated one never the test part, neither tonight nor before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from recsys_spark.models.registry import model_for
-from recsys_spark.models.settings import ModelSettings
-from recsys_spark.training.epochs import EpochResult, Watcher, nobody
-from recsys_spark.training.feed import TrainingRows
-from recsys_spark.training.fit import SidesOf, Trainer
+from recsys_spark.manifest import FitName
+from recsys_spark.models.warm import Weights
+from recsys_spark.training.epochs import EpochResult
+from recsys_spark.training.feed import PARTS, Part, TrainingRows
+from recsys_spark.training.fit import Trainer
 from recsys_spark.training.fitted import Fitted
 from recsys_spark.training.settings import TrainingSettings
+
+_PARTS: Mapping[FitName, tuple[Part, ...]] = {
+    "validated": ("train",),
+    "evaluated": ("train", "validation"),
+    "published": PARTS,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +48,13 @@ class TrainedModels:
     published: Fitted
 
     @property
+    def fits(self) -> dict[FitName, Fitted]:
+        """Each fit that was run, by its name."""
+        published = None if self.published is self.evaluated else self.published
+        run = {"validated": self.validated, "evaluated": self.evaluated, "published": published}
+        return {name: fitted for name, fitted in run.items() if fitted is not None}  # type: ignore[misc]
+
+    @property
     def epochs(self) -> int:
         """Epochs of the evaluated and the published model."""
         return self.published.epochs
@@ -46,41 +62,50 @@ class TrainedModels:
     @property
     def history(self) -> tuple[EpochResult, ...]:
         """Every epoch of every fit, in the order in which they ran."""
-        fits = [self.validated, self.evaluated, self.published if self.published is not self.evaluated else None]
-        return tuple(result for fitted in fits if fitted is not None for result in fitted.history)
+        return tuple(result for fitted in self.fits.values() for result in fitted.history)
 
 
-def train(
-    model_settings: ModelSettings,
-    training_settings: TrainingSettings,
-    rows: TrainingRows,
-    *,
-    sides_of: SidesOf,
-    rating_range: tuple[float, float] | None = None,
-    watcher: Watcher = nobody,
-) -> TrainedModels:
+def rows_of(fit: FitName, rows: TrainingRows) -> TrainingRows:
+    """What a fit is fitted to."""
+    return rows.select(*_PARTS[fit])
+
+
+def planned(rows: TrainingRows, settings: TrainingSettings) -> tuple[FitName, ...]:
+    """The fits that `train` will run, in their order."""
+    validated: tuple[FitName, ...] = ("validated",) if _has(rows, "validation") else ()
+    refitted = settings.refit and _has(rows, "test")
+    return (*validated, "evaluated", "published") if refitted else (*validated, "evaluated")
+
+
+def train(trainer: Trainer, rows: TrainingRows, *, starts: Mapping[FitName, Weights] | None = None) -> TrainedModels:
     """Fit the models of a run.
 
     Args:
-        model_settings: the network.
-        training_settings: how it is fitted. Early stopping needs a validation part; without one, or with
+        trainer: the network, and how it is fitted. Early stopping needs a validation part; without one, or with
             `early_stopping` none, all `epochs` are run.
         rows: all training rows, with their parts.
-        sides_of: the users and items, as the rows of a fit show them.
-        rating_range: lowest and highest valid rating, for clipping; none: those of each fit's rows.
-        watcher: told where a fit stands.
+        starts: for a warm start the first weights of each fit, see `planned`: those of a fit of the same name to rows
+            of the same split. None: fresh weights.
 
     Raises:
-        DataError: nothing to fit, an index beyond the number of users or items, or a loss that is not finite.
+        DataError: nothing to fit, an index beyond the number of users or items, a loss that is not finite, or first
+            weights that do not fit.
     """
-    trainer = Trainer(model_for(model_settings), training_settings, sides_of, rating_range, watcher)
-    validation = rows.select("validation")
-    validated, epochs = None, training_settings.epochs
-    if len(validation):
-        validated = trainer.fit("validated", rows.select("train"), epochs=epochs, validation=validation)
+    firsts = starts or {}
+    if starts:
+        trainer = trainer.warm()
+    epochs = trainer.settings.epochs
+
+    def fit(name: FitName, measured: TrainingRows | None = None) -> Fitted:
+        return trainer.fit(name, rows_of(name, rows), epochs=epochs, validation=measured, start=firsts.get(name))
+
+    fits, validated = planned(rows, trainer.settings), None
+    if "validated" in fits:
+        validated = fit("validated", rows.select("validation"))
         epochs = validated.epochs
-    held_in = rows.select("train", "validation")
-    evaluated = trainer.fit("evaluated", held_in, epochs=epochs)
-    if held_in is rows or not training_settings.refit:
-        return TrainedModels(validated, evaluated, published=evaluated)
-    return TrainedModels(validated, evaluated, published=trainer.fit("published", rows, epochs=epochs))
+    evaluated = fit("evaluated")
+    return TrainedModels(validated, evaluated, fit("published") if "published" in fits else evaluated)
+
+
+def _has(rows: TrainingRows, part: Part) -> bool:
+    return any((chunk.part == PARTS.index(part)).any() for chunk in rows.chunks())

@@ -10,6 +10,7 @@ import numpy as np
 from recsys_spark.kernels.arrays import F32, I32, Flags
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.models.model import Model
+from recsys_spark.training.checkpoints import KeptFit
 from recsys_spark.training.epochs import EpochClock, EpochResult
 from recsys_spark.training.target import Target
 
@@ -42,6 +43,9 @@ class Wanted(NamedTuple):
 
     clock: EpochClock
     """Follows the fit."""
+
+    kept: KeptFit
+    """The states from which it goes on after a kill."""
 
 
 @dataclass(frozen=True, eq=False)

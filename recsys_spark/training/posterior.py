@@ -18,11 +18,14 @@ from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.models.embedding import clear, table
 from recsys_spark.models.posterior_mf import PosteriorMf
 from recsys_spark.models.sides import SIDES, Sides
-from recsys_spark.models.warm import carry_over
+from recsys_spark.models.warm import Weights, carry_over
 from recsys_spark.training.callbacks import on_request, timekeeping
+from recsys_spark.training.checkpoints import Arrays, FitState
 from recsys_spark.training.compiling import step_by_xla, uses_xla
-from recsys_spark.training.feed import TrainingRows, dataset
+from recsys_spark.training.epochs import EpochResult
+from recsys_spark.training.feed import EpochOrder, TrainingRows, dataset
 from recsys_spark.training.fitted import Fitted, Wanted, present
+from recsys_spark.training.resuming import KeepingStates
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.sghmc import RowsOfTable, Sghmc
 from recsys_spark.training.target import Target, variance
@@ -58,7 +61,7 @@ def sample_posterior(
     sides: Sides,
     *,
     validation: TrainingRows | None,
-    start: keras.Model | None = None,
+    start: Weights | None = None,
 ) -> Fitted:
     """Fit by sampling.
 
@@ -69,13 +72,20 @@ def sample_posterior(
         rows: what is fitted.
         sides: the users and items.
         validation: measured with the mean of the samples so far.
-        start: the mean of an earlier fit, from which the chain starts instead of from noise.
+        start: those of the mean of an earlier fit, from which the chain starts instead of from noise.
 
     Returns:
         The compressed mean; with `score_std` also the samples. Driver memory: 4 bytes x samples x columns for each user
         and item, and about 150 bytes for each row of a batch.
     """
-    settings, target, clock = model.settings, wanted.target, wanted.clock
+    settings, target, clock, kept = model.settings, wanted.target, wanted.clock, wanted.kept
+    chain = Chain(due=sample_epochs(wanted.epochs, settings.burn_in, settings.samples), validation=validation)
+    chain.expected = None if validation is None else target.transform(validation.rating)
+    before = kept.last()
+    if before is not None:
+        chain.take_up(before.arrays)
+        if before.over:
+            return _fitted(model, sides, wanted, chain.samples, before.history)
     network = _sample_network(model, rows, sides, start)
     optimizer = _sampler(network, model, rows, sides, target, seed=training.seed)
     network.compile(optimizer=optimizer, loss="mse", metrics=["mse", "mae"], jit_compile=False)
@@ -83,31 +93,26 @@ def sample_posterior(
         step_by_xla(network)
     size = min(training.batch_size, len(rows))
     # where one batch is everything, the order of its rows changes nothing
-    batches = dataset(
-        rows, target.transform, batch_size=size, shuffle_seed=None if size == len(rows) else training.seed
-    )
-    chain = Chain(due=sample_epochs(wanted.epochs, settings.burn_in, settings.samples), validation=validation)
-    chain.expected = None if validation is None else target.transform(validation.rating)
+    order = EpochOrder(training.seed) if size < len(rows) else None
     sampling = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda _, logs: optimizer.follow_noise(logs["mse"]),
         on_epoch_end=lambda epoch, logs: chain.look(network, epoch + 1, logs),
     )
+    keeping = KeepingStates(kept, before, clock, epochs=wanted.epochs, others=chain.arrays)
     try:
         network.fit(
-            batches,
+            dataset(rows, target.transform, batch_size=size, order=order),
             epochs=wanted.epochs,
+            initial_epoch=before.epoch if before else 0,
             shuffle=False,
             verbose=0,
-            callbacks=[sampling, timekeeping(clock), *on_request(training, wanted.name, network)],
+            callbacks=[sampling, timekeeping(clock, order), *on_request(training, wanted.name, network), keeping],
         )
     finally:
         clock.fit_ends()
-    mean = _mean_network(model, sides, chain.samples)
-    clip, history = wanted.clip, tuple(clock.history)
-    if not settings.score_std:
-        return Fitted(model, mean, target, clip, wanted.epochs, history)
-    stored = stacked(chain.samples, target, clip)
-    return Fitted(model, mean, target, clip, wanted.epochs, history, stored, len(chain.samples))
+    history = tuple(clock.history)
+    kept.keep(FitState(len(history), True, chain.arrays(), history))
+    return _fitted(model, sides, wanted, chain.samples, history)
 
 
 def sample_epochs(epochs: int, burn_in: int, samples: int) -> tuple[int, ...]:
@@ -148,6 +153,22 @@ class Chain:
             self._predicted += self.samples[-1].predict(self.validation)
             error = self._predicted / len(self.samples) - self.expected
             logs["val_mse"], logs["val_mae"] = float(np.mean(error**2)), float(np.mean(np.abs(error)))
+
+    def arrays(self) -> dict[str, F32]:
+        """The samples so far, by names that sort into their order."""
+        return {
+            f"sample/{number:06d}/{name}": array
+            for number, sample in enumerate(self.samples)
+            for name, array in sample._asdict().items()
+        }
+
+    def take_up(self, arrays: Arrays) -> None:
+        """Go on from the samples among some arrays."""
+        numbers = sorted({name.split("/")[1] for name in arrays if name.startswith("sample/")})
+        for number in numbers:
+            self.samples.append(Sample(*(arrays[f"sample/{number}/{name}"] for name in Sample._fields)))
+            if self.validation is not None:
+                self._predicted += self.samples[-1].predict(self.validation)
 
 
 def compressed(samples: list[Sample], columns: int) -> tuple[F32, F32]:
@@ -196,7 +217,18 @@ def stacked(samples: list[Sample], target: Target, clip: tuple[float, float] | N
     )
 
 
-def _sample_network(model: PosteriorMf, rows: TrainingRows, sides: Sides, start: keras.Model | None) -> keras.Model:
+def _fitted(
+    model: PosteriorMf, sides: Sides, wanted: Wanted, samples: list[Sample], history: tuple[EpochResult, ...]
+) -> Fitted:
+    mean = _mean_network(model, sides, samples)
+    target, clip = wanted.target, wanted.clip
+    if not model.settings.score_std:
+        return Fitted(model, mean, target, clip, wanted.epochs, history)
+    stored = stacked(samples, target, clip)
+    return Fitted(model, mean, target, clip, wanted.epochs, history, stored, len(samples))
+
+
+def _sample_network(model: PosteriorMf, rows: TrainingRows, sides: Sides, start: Weights | None) -> keras.Model:
     network = model.build_sample(sides)
     if start is not None:
         mean = model.build(sides)

@@ -64,14 +64,24 @@ class TrainingSettings(Section):
     scratch: str | None = None
     """A local folder for those files; none: the system's folder for temporary files."""
 
+    checkpoint_seconds: float | None = Field(30, ge=0)
+    """Seconds between two states of a fit, at least, from which a job that was killed goes on; keeping them takes a
+    twentieth of the time at most. 0: after each epoch; none: none are kept."""
+
     checkpoints: str | None = None
-    """A local folder that gets the network after each epoch, as `<fit>-<epoch>.keras`; none: nothing is kept."""
+    """A local folder that gets the network after each epoch, as `<fit>-<epoch>.keras`, for people: no fit goes on from
+    these. None: nothing is kept."""
 
     tensorboard: str | None = None
     """A local folder that gets logs for TensorBoard, one folder for each fit; none: no logs."""
 
-    warm_start: Annotated[bool, NotYet()] = False
-    """Start from the last evaluated weights of the same split."""
+    warm_start: bool = False
+    """Whether each fit starts from what the fit of its name (validated, evaluated, published) has learned on the last
+    published night before, so that none has seen the rows that it is judged by; from fresh weights where there is none
+    or where split, model or features have changed. Also stores what the next night starts from."""
+
+    warm_epochs: int | None = Field(None, ge=1)
+    """What `epochs` is for fits that start warm; none: half of `epochs`."""
 
     event_weights: Annotated[dict[str, float] | None, NotYet()] = None
     """What an event of each kind counts, for implicit feedback."""

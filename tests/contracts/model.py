@@ -20,6 +20,7 @@ from recsys_spark.manifest import Description
 from recsys_spark.models.registry import model_for
 from recsys_spark.models.settings import ModelSettings
 from recsys_spark.models.sides import Sides
+from recsys_spark.models.warm import weights_of
 from recsys_spark.network_file import check_network
 from recsys_spark.training.feed import TrainingRows
 from recsys_spark.training.fit import Trainer
@@ -64,8 +65,8 @@ class ModelContract:
     def fit(cls, sides: Sides | None = None, start: Fitted | None = None, **changed: Any) -> Fitted:
         training = TrainingSettings(**{**cls.training, **changed})
         trainer = Trainer(model_for(cls.settings), training, lambda _: sides or cls.sides())
-        network = start.network if start else None
-        return trainer.fit("evaluated", rows_where(~HELD_OUT), epochs=training.epochs, start=network)
+        first = weights_of(start.network) if start else None
+        return trainer.fit("evaluated", rows_where(~HELD_OUT), epochs=training.epochs, start=first)
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from recsys_spark.ingest.encoding import STATE_FILE, Vocabularies, Vocabulary, encode, extend
+from recsys_spark.ingest.encoding import STATE_FILE, Addition, Vocabularies, Vocabulary, encode, extend
 from recsys_spark.schemas import IdName, PinnedIds
 from recsys_spark.storage import Folder
 from tests.ingest.ratings import as_read
@@ -105,6 +105,15 @@ def test_another_content_has_another_digest(spark: SparkSession, tmp_path: Path)
     digests.append(extended(vocabulary, frame(spark, ["a", "b"], "string"), state, "run-2").digest)
 
     assert len(set(digests)) == 3, "also the same ids under other indices"
+
+
+def test_a_vocabulary_begins_with_each_one_that_it_has_been_and_with_no_other_one() -> None:
+    nights = [Addition(f"users/{n}", 10 + n, f"digest {n}") for n in range(3)]
+    grown = [Vocabulary("long", tuple(nights[:n])) for n in range(4)]
+    assert all(grown[3].begins_with(earlier.size, earlier.digest) for earlier in grown)
+    assert not grown[1].begins_with(grown[2].size, grown[2].digest)
+    assert not grown[3].begins_with(grown[2].size + 1, grown[2].digest)
+    assert not grown[3].begins_with(nights[1].size, Vocabulary("long", (nights[1],)).digest)
 
 
 def test_what_counts_changes_only_when_it_is_saved(spark: SparkSession, tmp_path: Path) -> None:

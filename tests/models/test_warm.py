@@ -13,7 +13,7 @@ from recsys_spark.models.embedding import clear
 from recsys_spark.models.registry import model_for
 from recsys_spark.models.settings import ClassifierSettings, DotSettings, MlpSettings, ModelSettings
 from recsys_spark.models.sides import Sides
-from recsys_spark.models.warm import carry_over
+from recsys_spark.models.warm import carry_over, weights_of
 from recsys_spark.training.fit import load_keras
 
 N_USERS, N_ITEMS = 6, 5
@@ -43,7 +43,7 @@ def weights(of: Any, layer: str) -> F32:
 def test_trained_rows_are_taken_and_rows_that_are_new_stay_fresh(layer: str) -> None:
     old, new = network(DOT), network(DOT, users=2, seed=2)
     fresh = weights(new, layer)
-    carry_over(old, new)
+    carry_over(weights_of(old), new)
     np.testing.assert_array_equal(weights(new, layer)[:N_USERS], weights(old, layer))
     np.testing.assert_array_equal(weights(new, layer)[N_USERS:], fresh[N_USERS:])
 
@@ -54,7 +54,7 @@ def test_rows_that_were_never_trained_keep_their_fresh_values(layer: str) -> Non
     untrained = np.arange(N_ITEMS) % 2 == 0
     clear(old, "item", untrained)
     fresh = weights(new, layer)
-    carry_over(old, new)
+    carry_over(weights_of(old), new)
     np.testing.assert_array_equal(weights(new, layer)[untrained], fresh[untrained])
     np.testing.assert_array_equal(weights(new, layer)[~untrained], weights(old, layer)[~untrained])
 
@@ -64,14 +64,14 @@ def test_a_row_with_a_single_number_that_is_not_zero_was_trained() -> None:
     table = weights(old, "user_embedding")
     table[2] = [0, 0, 0.5]
     old.get_layer("user_embedding").set_weights([table])
-    carry_over(old, new)
+    carry_over(weights_of(old), new)
     assert weights(new, "user_embedding")[2].tolist() == [0, 0, 0.5]
 
 
 @pytest.mark.parametrize("settings", [MLP, ClassifierSettings(embedding_size=3, layers=(4,))])
 def test_dense_layers_are_taken_whole(settings: ModelSettings) -> None:
     old, new = network(settings, features=2), network(settings, features=2, items=3, seed=2)
-    carry_over(old, new)
+    carry_over(weights_of(old), new)
     for layer in ("dense_0", "dense_1"):
         for mine, before in zip(new.get_layer(layer).get_weights(), old.get_layer(layer).get_weights(), strict=True):
             np.testing.assert_array_equal(mine, before)
@@ -81,14 +81,14 @@ def test_dense_layers_are_taken_whole(settings: ModelSettings) -> None:
 def test_features_are_those_of_the_new_network(settings: ModelSettings) -> None:
     old, new = network(settings, features=2), network(settings, features=2, seed=2)
     known = weights(new, "item_features")
-    carry_over(old, new)
+    carry_over(weights_of(old), new)
     np.testing.assert_array_equal(weights(new, "item_features"), known)
     assert (known != weights(old, "item_features")).any()
 
 
 def test_what_features_weigh_is_taken() -> None:
     old, new = network(DOT, features=2), network(DOT, features=2, seed=2)
-    carry_over(old, new)
+    carry_over(weights_of(old), new)
     for layer in ("item_embedding_of_features", "item_bias_of_features"):
         np.testing.assert_array_equal(weights(new, layer), weights(old, layer))
 
@@ -111,4 +111,4 @@ def test_a_network_of_another_shape_is_refused_by_its_layer(
 ) -> None:
     before, now = (network(settings, **sizes) for settings, sizes in (old, new))
     with pytest.raises(DataError, match=rf"warm start, layer {layer}: expected (.|\n)*start cold"):
-        carry_over(before, now)
+        carry_over(weights_of(before), now)

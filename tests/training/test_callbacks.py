@@ -89,7 +89,7 @@ class TestCheckpoints:
     def test_each_fit_of_a_run_bears_its_own_name(self, tmp_path: Path) -> None:
         rows = TrainingRows(ROWS.user, ROWS.item, ROWS.rating, np.arange(len(ROWS)).astype(np.uint8) % 3)
         settings = TrainingSettings(epochs=1, checkpoints=str(tmp_path), tensorboard=str(tmp_path / "logs"))
-        train(DOT, settings, rows, sides_of=sides_of)
+        train(Trainer(model_for(DOT), settings, sides_of), rows)
         names = ["evaluated", "published", "validated"]
         assert sorted(file.name for file in tmp_path.glob("*.keras")) == [f"{name}-0001.keras" for name in names]
         assert sorted(folder.name for folder in (tmp_path / "logs").iterdir()) == names

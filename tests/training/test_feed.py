@@ -17,7 +17,7 @@ from recsys_spark.models.dot import Dot
 from recsys_spark.models.settings import DotSettings
 from recsys_spark.models.sides import Sides
 from recsys_spark.training import feed
-from recsys_spark.training.feed import TrainingRows, dataset
+from recsys_spark.training.feed import EpochOrder, TrainingRows, dataset
 from recsys_spark.training.rows import gathered
 
 Place = Literal["memory", "disk"]
@@ -46,6 +46,11 @@ def users_by_batch(batches: Any) -> list[list[int]]:
     return [pairs["user"].numpy().tolist() for pairs, _ in batches]
 
 
+def users_in_epoch(batches: Any, order: EpochOrder, epoch: int) -> list[list[int]]:
+    order.begin(epoch)
+    return users_by_batch(batches)
+
+
 class TestEpoch:
     @settings(max_examples=25, deadline=None)
     @given(
@@ -54,7 +59,7 @@ class TestEpoch:
         block_rows=st.integers(1, 40),
         shard_rows=st.none() | st.integers(1, 20),
         rows_in_a_piece=st.integers(1, 30),
-        shuffle_seed=st.none() | st.integers(-(2**31), 2**31),
+        seed=st.none() | st.integers(-(2**70), 2**70),
         place=st.sampled_from(["memory", "disk"]),
     )
     def test_each_row_comes_once_in_batches_that_are_full_but_for_the_last(
@@ -64,38 +69,39 @@ class TestEpoch:
         block_rows: int,
         shard_rows: int | None,
         rows_in_a_piece: int,
-        shuffle_seed: int | None,
+        seed: int | None,
         place: Place,
     ) -> None:
         with tempfile.TemporaryDirectory() as scratch, pytest.MonkeyPatch.context() as patch:
             patch.setattr(feed, "_ROWS_IN_A_PIECE", rows_in_a_piece)
+            order = None if seed is None else EpochOrder(seed)
             batches = dataset(
                 rows_of(n, place, Path(scratch)),
                 unchanged,
                 batch_size=batch_size,
-                shuffle_seed=shuffle_seed,
+                order=order,
                 block_rows=block_rows,
                 shard_rows=shard_rows,
             )
-            for _ in range(2):
-                epoch = users_by_batch(batches)
+            for number in range(2):
+                epoch = users_in_epoch(batches, order, number) if order else users_by_batch(batches)
                 assert [len(batch) for batch in epoch[:-1]] == [batch_size] * (len(epoch) - 1)
                 assert sorted(user for batch in epoch for user in batch) == list(range(n))
             assert int(batches.cardinality()) == len(epoch)
 
     def test_columns_stay_together(self, place: Place, tmp_path: Path) -> None:
         rows = rows_of(10, place, tmp_path)
-        for pairs, target in dataset(rows, unchanged, batch_size=4, shuffle_seed=1, block_rows=6):
+        for pairs, target in dataset(rows, unchanged, batch_size=4, order=EpochOrder(1), block_rows=6):
             assert (pairs["user"].dtype, pairs["item"].dtype, target.dtype) == ("int32", "int32", "float32")
             np.testing.assert_array_equal(pairs["item"], 2 * pairs["user"])
             np.testing.assert_array_equal(target, pairs["user"].numpy()[:, None] / 2)
 
-    def test_without_a_seed_the_rows_keep_their_order(self, place: Place, tmp_path: Path) -> None:
+    def test_without_an_order_the_rows_keep_their_order(self, place: Place, tmp_path: Path) -> None:
         batches = dataset(rows_of(10, place, tmp_path), unchanged, batch_size=4, block_rows=3)
         assert users_by_batch(batches) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
     def test_a_batch_may_hold_all_rows(self, place: Place, tmp_path: Path) -> None:
-        batches = dataset(rows_of(10, place, tmp_path), unchanged, batch_size=10, shuffle_seed=1, block_rows=3)
+        batches = dataset(rows_of(10, place, tmp_path), unchanged, batch_size=10, order=EpochOrder(1), block_rows=3)
         assert [sorted(batch) for batch in users_by_batch(batches)] == [list(range(10))]
 
 
@@ -104,7 +110,9 @@ class TestTargets:
         def level(ratings: F32) -> I32:
             return np.floor(ratings).astype(np.int32)
 
-        for pairs, target in dataset(rows_of(10, place, tmp_path), level, batch_size=4, shuffle_seed=1, block_rows=3):
+        for pairs, target in dataset(
+            rows_of(10, place, tmp_path), level, batch_size=4, order=EpochOrder(1), block_rows=3
+        ):
             assert target.dtype == "int32"
             np.testing.assert_array_equal(target, pairs["user"].numpy()[:, None] // 2)
 
@@ -118,29 +126,32 @@ class TestTargets:
 
 class TestOrder:
     def test_it_depends_on_the_seed_and_the_epoch(self, place: Place, tmp_path: Path) -> None:
-        def epochs(seed: int) -> list[list[list[int]]]:
-            rows = rows_of(50, place, tmp_path)
-            batches = dataset(rows, unchanged, batch_size=16, shuffle_seed=seed, block_rows=20, shard_rows=7)
-            return [users_by_batch(batches) for _ in range(3)]
+        def epochs(*numbers: int, seed: int = 1) -> list[list[list[int]]]:
+            rows, order = rows_of(50, place, tmp_path), EpochOrder(seed)
+            batches = dataset(rows, unchanged, batch_size=16, order=order, block_rows=20, shard_rows=7)
+            return [users_in_epoch(batches, order, number) for number in numbers]
 
-        first, second, third = epochs(1)
+        first, second, third = epochs(0, 1, 2)
         assert first != second != third != first
-        assert epochs(1) == [first, second, third]
-        assert epochs(2)[0] != first
+        assert epochs(0, 1, 2) == [first, second, third]
+        assert epochs(2, 2, 0) == [third, third, first], "whatever came before"
+        assert epochs(0, seed=2) != [first]
 
     def test_rows_that_lie_together_come_far_apart(self, place: Place, tmp_path: Path) -> None:
         rows = rows_of(20_000, place, tmp_path)
-        batches = dataset(rows, unchanged, batch_size=500, shuffle_seed=1, block_rows=2_000)
-        for _ in range(2):
-            rows_by_batch = [np.array(batch) // 100 for batch in users_by_batch(batches)]
+        order = EpochOrder(1)
+        batches = dataset(rows, unchanged, batch_size=500, order=order, block_rows=2_000)
+        for epoch in range(2):
+            rows_by_batch = [np.array(batch) // 100 for batch in users_in_epoch(batches, order, epoch)]
             batches_with = np.mean([sum(hundred in batch for batch in rows_by_batch) for hundred in range(200)])
             assert abs(batches_with - 40 * (1 - (39 / 40) ** 100)) < 1, "of 40, for 100 rows in a row"
 
     def test_where_a_row_came_says_nothing_of_where_it_comes_next(self, place: Place, tmp_path: Path) -> None:
         rows = rows_of(20_000, place, tmp_path)
-        batches = dataset(rows, unchanged, batch_size=500, shuffle_seed=1, block_rows=20_000)
-        orders = [np.concatenate(users_by_batch(batches)) for _ in range(3)]
-        positions = np.stack([np.arange(20_000), *(np.argsort(order) for order in orders)])
+        order = EpochOrder(1)
+        batches = dataset(rows, unchanged, batch_size=500, order=order, block_rows=20_000)
+        orders = [np.concatenate(users_in_epoch(batches, order, epoch)) for epoch in range(3)]
+        positions = np.stack([np.arange(20_000), *(np.argsort(users) for users in orders)])
         correlations = np.corrcoef(positions)[np.triu_indices(4, 1)]
         assert np.abs(correlations).max() < 0.05, "seven standard errors"
 
@@ -148,8 +159,9 @@ class TestOrder:
         self, tmp_path: Path
     ) -> None:
         rows = rows_of(1_000, "disk", tmp_path)
-        batches = dataset(rows, unchanged, batch_size=10, shuffle_seed=1, block_rows=200, shard_rows=50)
-        first, second = (np.concatenate(users_by_batch(batches)) for _ in range(2))
+        order = EpochOrder(1)
+        batches = dataset(rows, unchanged, batch_size=10, order=order, block_rows=200, shard_rows=50)
+        first, second = (np.concatenate(users_in_epoch(batches, order, epoch)) for epoch in range(2))
         where = np.empty(1_000, int)
         where[second] = np.arange(1_000) // 200
         blocks = [set(where[first[start : start + 200]]) for start in range(0, 1_000, 200)]
@@ -161,7 +173,7 @@ class TestFiles:
     def test_they_go_with_the_dataset_and_with_what_is_derived_from_it(self, tmp_path: Path) -> None:
         rows = rows_of(10, "disk", tmp_path)
         before = set(tmp_path.rglob("*"))
-        derived = dataset(rows, unchanged, batch_size=4, shuffle_seed=1).map(lambda pairs, _: pairs["user"])
+        derived = dataset(rows, unchanged, batch_size=4, order=EpochOrder(1)).map(lambda pairs, _: pairs["user"])
         assert set(tmp_path.rglob("*")) > before
         assert sorted(np.concatenate(list(derived.as_numpy_iterator())).tolist()) == list(range(10))
         del derived
@@ -179,7 +191,7 @@ class TestFiles:
         before = set(tmp_path.rglob("*"))
         network = Dot(DotSettings(embedding_size=1)).build(Sides(n_users=30, n_items=60))
         network.compile(optimizer="sgd", loss="mse", steps_per_execution=4)
-        network.fit(dataset(rows, unchanged, batch_size=5, shuffle_seed=1), epochs=2, shuffle=False, verbose=0)
+        network.fit(dataset(rows, unchanged, batch_size=5, order=EpochOrder(1)), epochs=2, shuffle=False, verbose=0)
         assert set(tmp_path.rglob("*")) == before
 
 
@@ -202,7 +214,7 @@ class TestKeras:
         network = Dot(DotSettings(embedding_size=1)).build(Sides(n_users=30, n_items=60))
         network.compile(optimizer="sgd", loss="mse", steps_per_execution=4)
         rows = rows_of(30, place, tmp_path)
-        batches = dataset(rows, unchanged, batch_size=5, shuffle_seed=1, block_rows=7).map(noted)
+        batches = dataset(rows, unchanged, batch_size=5, order=EpochOrder(1), block_rows=7).map(noted)
         network.fit(batches, epochs=3, shuffle=False, verbose=0)
         assert [sorted(seen[start : start + 30]) for start in (0, 30, 60)] == [list(range(30))] * 3
         assert len(seen) == 90
@@ -233,7 +245,9 @@ def error_of_fit(train: TrainingRows, test: TrainingRows, *, seed: int) -> float
     keras.utils.set_random_seed(seed)
     network = Dot(DotSettings(embedding_size=4)).build(Sides(n_users=200, n_items=100))
     network.compile(optimizer=keras.optimizers.Adam(0.02), loss="mse", steps_per_execution=32)
-    batches = dataset(train, unchanged, batch_size=500, shuffle_seed=seed, block_rows=9_000, shard_rows=500)
-    network.fit(batches, epochs=4, shuffle=False, verbose=0)
+    order = EpochOrder(seed)
+    batches = dataset(train, unchanged, batch_size=500, order=order, block_rows=9_000, shard_rows=500)
+    begin = keras.callbacks.LambdaCallback(on_epoch_begin=order.begin)
+    network.fit(batches, epochs=4, shuffle=False, verbose=0, callbacks=[begin])
     predicted = network.predict({"user": test.user, "item": test.item}, batch_size=5_000, verbose=0)[:, 0]
     return float(np.mean((predicted - test.rating) ** 2))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recsys_spark.training.feed import dataset
+from recsys_spark.training.feed import EpochOrder, dataset
 from recsys_spark.training.rows import TrainingRows, gathered
 
 
@@ -47,7 +47,7 @@ def peak_of_an_epoch(n, scratch):
     watcher.start()
     held_in = rows.select("train", "validation") if scratch else rows
     seen = 0
-    for pairs, _ in dataset(held_in, lambda r: r, batch_size=8192, shuffle_seed=1, block_rows=250_000):
+    for pairs, _ in dataset(held_in, lambda r: r, batch_size=8192, order=EpochOrder(1), block_rows=250_000):
         seen += len(pairs["user"])
     done.set()
     watcher.join()

@@ -7,18 +7,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from recsys_spark.manifest import FitName
 from recsys_spark.models.dot import Dot
-from recsys_spark.models.settings import DotSettings
+from recsys_spark.models.posterior_mf import PosteriorMf
+from recsys_spark.models.settings import DotSettings, PosteriorMfSettings
 from recsys_spark.models.sides import Sides
+from recsys_spark.models.warm import Weights, weights_of
 from recsys_spark.training.epochs import EpochResult
 from recsys_spark.training.feed import PARTS, TrainingRows
 from recsys_spark.training.fit import Trainer
-from recsys_spark.training.fits import TrainedModels, train
+from recsys_spark.training.fits import TrainedModels, planned, train
 from recsys_spark.training.fitted import Fitted
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.target import TargetScaling
 
 BEST_EPOCH = 3
+
+
+ALL_FITS: tuple[FitName, ...] = ("validated", "evaluated", "published")
 
 
 class Call(NamedTuple):
@@ -44,7 +50,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     recorded: list[Call] = []
 
     def fit(
-        self: Trainer, name: str, rows: TrainingRows, *, epochs: int, validation: TrainingRows | None = None
+        self: Trainer,
+        name: str,
+        rows: TrainingRows,
+        *,
+        epochs: int,
+        validation: TrainingRows | None = None,
+        start: Weights | None = None,
     ) -> Fitted:
         recorded.append(
             Call(name, rows.user.tolist(), None if validation is None else validation.user.tolist(), epochs)
@@ -59,7 +71,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
 
 def train_on(parts: str, **training: Any) -> TrainedModels:
     rows = rows_in(parts)
-    return train(DotSettings(), TrainingSettings(**training), rows, sides_of=lambda _: Sides(len(rows), len(rows)))
+    return train(Trainer(Dot(DotSettings()), TrainingSettings(**training), lambda _: Sides(len(rows), len(rows))), rows)
 
 
 def test_epochs_are_found_on_validation_and_the_published_model_is_fitted_on_everything(calls: list[Call]) -> None:
@@ -115,12 +127,75 @@ def test_each_fit_starts_afresh_and_scales_its_target_by_its_own_rows() -> None:
     part = random.integers(0, 3, 240).astype(np.uint8)
     rows = TrainingRows(user, item, (1 + part).astype(np.float32), part)
     settings = TrainingSettings(epochs=2, batch_size=32, early_stopping=1)
-    sides_of = lambda _: Sides(12, 12)  # noqa: E731
-    models = train(DotSettings(embedding_size=2), settings, rows, sides_of=sides_of)
+    trainer = Trainer(Dot(DotSettings(embedding_size=2)), settings, lambda _: Sides(12, 12))
+    models = train(trainer, rows)
     assert models.validated is not None
     for fitted, parts in ((models.validated, PARTS[:1]), (models.evaluated, PARTS[:2]), (models.published, PARTS)):
         assert fitted.target.offset == pytest.approx(rows.select(*parts).rating.mean(), rel=1e-6)
         assert len(fitted.history) >= fitted.epochs == models.epochs
-    alone = Trainer(Dot(DotSettings(embedding_size=2)), settings, sides_of).fit("published", rows, epochs=models.epochs)
+    alone = trainer.fit("published", rows, epochs=models.epochs)
     for weights, expected in zip(models.published.network.get_weights(), alone.network.get_weights(), strict=True):
         np.testing.assert_array_equal(weights, expected)
+
+
+@pytest.mark.parametrize(
+    ("parts", "refit", "expected"),
+    [
+        ("tvx", True, ALL_FITS),
+        ("tvx", False, ALL_FITS[:2]),
+        ("tv", True, ALL_FITS[:2]),
+        ("tx", True, ALL_FITS[1:]),
+        ("t", True, ("evaluated",)),
+    ],
+)
+def test_the_fits_that_are_planned_are_those_that_are_run(
+    calls: list[Call], parts: str, refit: bool, expected: tuple[FitName, ...]
+) -> None:
+    models = train_on(parts, refit=refit)
+    assert planned(rows_in(parts), TrainingSettings(refit=refit)) == expected
+    assert tuple(call.name for call in calls) == tuple(models.fits) == expected
+
+
+class TestWarmStart:
+    """Two nights: the second has more users and more rows, and starts each fit from the first night's."""
+
+    @staticmethod
+    def night(n: int, *, changed: str = "") -> TrainingRows:
+        """The first n rows of a fixed sequence, with other ratings in the parts named."""
+        random = np.random.default_rng(3)
+        user, item = (random.integers(0, 12, 400).astype(np.int32) for _ in range(2))
+        part = random.integers(0, 3, 400).astype(np.uint8)
+        rating = random.integers(1, 6, 400).astype(np.float32)
+        # what is rated otherwise has the same mean: a target is centred by the rows of its fit alone all the same
+        other = np.isin(part, ["tvx".index(letter) for letter in changed])
+        rating[other] = 6 - rating[other]
+        return TrainingRows(user[:n], item[:n], rating[:n], part[:n])
+
+    @classmethod
+    def learned(cls, changed: str) -> dict[FitName, list[bytes]]:
+        """The weights of each fit of the second night."""
+        settings = TrainingSettings(epochs=4, batch_size=32, early_stopping=None)
+        trainer = Trainer(Dot(DotSettings(embedding_size=2)), settings, lambda _: Sides(12, 12))
+        first = train(trainer, cls.night(300, changed=changed))
+        starts = {name: weights_of(fit.network) for name, fit in first.fits.items()}
+        models = train(trainer, cls.night(400, changed=changed), starts=starts)
+        assert models.epochs == 2, "half of those of a cold start"
+        return {name: [w.tobytes() for w in fit.network.get_weights()] for name, fit in models.fits.items()}
+
+    def test_no_fit_knows_anything_of_the_rows_that_it_is_judged_by_neither_from_tonight_nor_from_before(self) -> None:
+        as_it_was, other_test, other_validation = (self.learned(changed) for changed in ("", "x", "v"))
+        assert [name for name in ALL_FITS if other_test[name] == as_it_was[name]] == ["validated", "evaluated"]
+        assert [name for name in ALL_FITS if other_validation[name] == as_it_was[name]] == ["validated"]
+
+    @pytest.mark.parametrize(("warm_epochs", "expected"), [(None, (151, 5)), (3, (3, 1))])
+    def test_a_sampler_needs_a_twentieth_of_its_burn_in_and_never_all_epochs(
+        self, warm_epochs: int | None, expected: tuple[int, int]
+    ) -> None:
+        settings = TrainingSettings(epochs=301, warm_epochs=warm_epochs)
+        warm = Trainer(PosteriorMf(PosteriorMfSettings(burn_in=100)), settings, lambda _: Sides(1, 1)).warm()
+        assert isinstance(warm.model, PosteriorMf)
+        assert (warm.settings.epochs, warm.model.settings.burn_in) == expected
+
+    def test_epochs_of_their_own_win(self) -> None:
+        warm = Trainer(Dot(DotSettings()), TrainingSettings(epochs=30, warm_epochs=5), lambda _: Sides(1, 1)).warm()
+        assert warm.settings.epochs == 5
