@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import PROJECT
 
 
-@pytest.mark.parametrize("name", ["audit", "tables"])
+@pytest.mark.parametrize("name", ["audit", "poison", "tables"])
 def test_a_reference_made_from_the_code_is_up_to_date(name: str) -> None:
     page = PROJECT / "docs" / f"{name}.md"
     before = page.read_text(encoding="utf-8")

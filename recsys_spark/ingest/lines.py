@@ -16,7 +16,10 @@ def split(line: str, source: TableSource) -> list[str]:
     """A line's fields, by the separator and quotation mark of the settings."""
     if len(source.separator) > 1 or not source.quote:
         return [field.strip(source.quote or None) for field in line.split(source.separator)]
-    return next(csv.reader([line], delimiter=source.separator, quotechar=source.quote))
+    try:
+        return next(csv.reader([line], delimiter=source.separator, quotechar=source.quote))
+    except csv.Error:  # a field of more than 128 KiB, which Spark takes
+        return line.split(source.separator)
 
 
 def usual_width(lines: Sequence[str], source: TableSource) -> int:

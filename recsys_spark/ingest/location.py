@@ -29,7 +29,7 @@ def local_files(path: str) -> list[Path] | None:
     if root.is_file():
         return [root]
     anchor = Path(root.anchor)
-    return sorted(f for f in anchor.glob(str(root.relative_to(anchor))) if f.is_file()) if _is_glob(place) else []
+    return sorted(f for f in anchor.glob(str(root.relative_to(anchor))) if f.is_file()) if is_glob(place) else []
 
 
 def fingerprint(path: str) -> str | None:
@@ -46,6 +46,11 @@ def fingerprint(path: str) -> str | None:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
+def is_glob(path: str) -> bool:
+    """Whether Spark takes the path for a pattern."""
+    return any(mark in path for mark in "*?[{")
+
+
 def _spark_home() -> Path:
     """The installed pyspark; under spark-submit the module lies in an archive, and SPARK_HOME says where Spark is."""
     if "SPARK_HOME" in os.environ:
@@ -56,7 +61,3 @@ def _spark_home() -> Path:
 
 def _hidden(file: Path, root: Path) -> bool:
     return any(part.startswith((".", "_")) and "=" not in part for part in file.relative_to(root).parts)
-
-
-def _is_glob(path: str) -> bool:
-    return any(mark in path for mark in "*?[{")

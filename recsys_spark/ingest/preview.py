@@ -90,8 +90,11 @@ def _column_names(source: TableSource, files: list[Path], section: str) -> list[
 def _parquet_columns(file: Path, section: str) -> list[str]:
     try:
         return list(pq.read_schema(file).names)
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{section}.path", expected="Parquet", found=f"{file.name}: {error}") from None
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # it cannot be opened; what is in it, pyarrow tells without a number
+        found = f"{file.name}: {' '.join(str(error).split())}"
+        raise DataError(f"{section}.path", expected="Parquet", found=found) from None
 
 
 def _text_columns(source: TableSource, files: list[Path], section: str) -> list[str] | None:
@@ -100,6 +103,7 @@ def _text_columns(source: TableSource, files: list[Path], section: str) -> list[
             return None
         lines = first_lines(file, source.encoding, section)
         if lines:
+            _refuse_wide_characters(lines[0], file, source.encoding, section)
             if source.header:
                 return named_as_by_spark(split(lines[0], source))
             return [f"_c{i}" for i in range(usual_width(lines, source))]
@@ -123,6 +127,14 @@ def first_lines(file: Path, encoding: str, section: str) -> list[str]:
         found = f"{file.name}: {error.reason} at byte {error.start}"
         hint = f"set {section}.encoding, for example ISO-8859-1"
         raise DataError(f"{section}.path", expected=f"text in {encoding}", found=found, hint=hint) from None
+
+
+def _refuse_wide_characters(line: str, file: Path, encoding: str, section: str) -> None:
+    """Refuse UTF-16 without a byte order mark, of which every other byte is zero."""
+    if line.count("\0") > len(line) // 3:
+        hint = "is it UTF-16? Write it as UTF-8, such as with iconv -f UTF-16LE -t UTF-8"
+        found = f"{file.name}, where every other byte is zero"
+        raise DataError(f"{section}.path", expected=f"text in {encoding}", found=found, hint=hint)
 
 
 def named_as_by_spark(header: list[str]) -> list[str]:

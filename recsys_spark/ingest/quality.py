@@ -19,6 +19,7 @@ DEFECTS = {
     "malformed_row": "the line has another number of columns than the others",
     "user_missing": "no user id",
     "item_missing": "no item id",
+    "not_decodable": "an id holds bytes that are not of source.encoding: other ids may look the same",
     "user_id_type": "the user id is not of the pinned type",
     "item_id_type": "the item id is not of the pinned type",
     "rating_missing": "no rating",
@@ -35,7 +36,8 @@ POLICIES = {
     "user_below_minimum": "the user has fewer ratings than quality.min_ratings_per_user",
     "item_below_minimum": "the item has fewer ratings than quality.min_ratings_per_item",
 }
-NOT_SEEN = ("malformed_row", "user_missing", "item_missing", "user_id_type", "item_id_type")
+UNNAMED = ("malformed_row", "user_missing", "item_missing", "not_decodable")
+NOT_SEEN = (*UNNAMED, "user_id_type", "item_id_type")
 
 # a plain integer: what it looks like as text is what it looks like as a number, so "007" is none, nor is "7\n"
 _PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,18})\z"
@@ -67,6 +69,7 @@ def check_rows(ratings: DataFrame, quality: QualitySettings) -> DataFrame:
         "malformed_row": F.col("_malformed").isNotNull(),
         "user_missing": _blank("user"),
         "item_missing": _blank("item"),
+        "not_decodable": ~(_decodable("user") & _decodable("item")),
         "rating_missing": _blank("rating_text"),
         "rating_unparsable": rating.isNull(),
         "rating_not_finite": F.isnan(rating) | (F.abs(rating.cast("float")) == float("inf")),
@@ -101,9 +104,9 @@ def check_id_types(rows: DataFrame, ids: PinnedIds) -> DataFrame:
     for side in ("user", "item"):
         if getattr(ids, side) == "long":
             tests[f"{side}_id_type"] = ~_plain_integer(side)
-    named = F.coalesce(F.col("reason").isin("malformed_row", "user_missing", "item_missing"), F.lit(False))
+    unnamed = F.coalesce(F.col("reason").isin(*UNNAMED), F.lit(False))
     return rows.withColumn(
-        "reason", F.when(named, F.col("reason")).otherwise(F.coalesce(_first_reason(tests), "reason"))
+        "reason", F.when(unnamed, F.col("reason")).otherwise(F.coalesce(_first_reason(tests), "reason"))
     )
 
 
@@ -201,7 +204,7 @@ def quarantined_rows(rows: DataFrame) -> DataFrame:
 
 def is_id(column: str, kind: IdName) -> Column:
     """Whether a text column holds an id of this type."""
-    return ~_blank(column) if kind == "string" else _plain_integer(column)
+    return ~_blank(column) & _decodable(column) if kind == "string" else _plain_integer(column)
 
 
 def _id_type(wanted: str, *, all_integers: bool) -> IdName:
@@ -216,6 +219,11 @@ def _plain_integer(column: str) -> Column:
 
 def _blank(column: str) -> Column:
     return F.coalesce(F.trim(column) == "", F.lit(True))
+
+
+def _decodable(column: str) -> Column:
+    """Whether a text is what was written: U+FFFD stands where bytes could not be decoded."""
+    return F.is_valid_utf8(column) & ~F.contains(F.col(column), F.lit("\ufffd"))
 
 
 def _first_reason(tests: dict[str, Column]) -> Column:

@@ -34,6 +34,8 @@ REASONS: dict[tuple[Text, ...], Text] = {
     (None, None, "x"): "user_missing",
     ("ann", None, "4"): "item_missing",
     ("ann", " ", "x", "x"): "item_missing",
+    ("Zo\ufffd", "1", "4"): "not_decodable",
+    ("ann", "\ufffd", "x", "x"): "not_decodable",
     ("ann", "1", None): "rating_missing",
     ("ann", "1", ""): "rating_missing",
     ("ann", "1", " ", "x"): "rating_missing",

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, FloatType
 
 from recsys_spark.errors import ConfigError, DataError
-from recsys_spark.ingest.location import resolved
+from recsys_spark.ingest.location import is_glob, resolved
 from recsys_spark.ingest.settings import ColumnRef, TableSource
 from recsys_spark.ingest.sources import delimited, delta, parquet
 from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
@@ -90,7 +90,7 @@ def column_of(table: DataFrame, ref: ColumnRef, key: str) -> Column:
     else:
         expected = "a column of the source" if isinstance(ref, str) else f"a position from 0 to {len(names) - 1}"
         raise ConfigError(key, expected=expected, found=repr(ref), hint=f"the source has: {', '.join(names)}")
-    column = F.col(f"`{name}`")
+    column = F.col(f"`{name.replace('`', '``')}`")
     if isinstance(table.schema[name].dataType, DoubleType | FloatType):
         whole = column.try_cast("long")
         number = F.when(whole.cast("double") == column, whole.cast("string")).otherwise(column.cast("string"))
@@ -101,6 +101,8 @@ def column_of(table: DataFrame, ref: ColumnRef, key: str) -> Column:
 def _unreadable(section: str, source: TableSource, error: AnalysisException) -> ConfigError | DataError:
     if "PATH_NOT_FOUND" in str(error):
         hint = f"check the spelling, or --set {section}.path=..."
+        if is_glob(source.path or ""):
+            hint += "; * ? [ and { make it a pattern, so that a file with one in its name is read through its folder"
         return ConfigError(
             f"{section}.path", expected="a file or folder", found=f"nothing at '{source.path}'", hint=hint
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, SparkSession
+from functools import reduce
+from operator import and_
+
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
@@ -16,7 +19,7 @@ def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
 
     Without a header the columns are `_c0`, `_c1`, ..., as many as most of the first lines have. With one, every file
     must have the same header; a column without a name is called `_c` and its position, and names that stand there
-    twice get their position appended. Blank lines are no rows.
+    twice get their position appended. A header that stands between rows is `_malformed`. Blank lines are no rows.
     """
     options = {
         "sep": source.separator,
@@ -40,7 +43,16 @@ def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
     schema = StructType([StructField(name, StringType()) for name in (*names, "_malformed")])
     # Spark compares each file's header with the names, but not with those that it has made up itself
     rows = spark.read.options(**options, enforceSchema=str(renamed).lower()).schema(schema).csv(path)
+    if source.header and not renamed:
+        rows = rows.withColumn("_malformed", F.coalesce("_malformed", _header_again(names, source.separator)))
     return rows.withColumn("_origin", F.col("_metadata.file_path"))
+
+
+def _header_again(names: list[str], separator: str) -> Column:
+    """The line of a header that stands between rows, as where files were put together; null for other rows."""
+    columns = [F.col(f"`{name.replace('`', '``')}`") for name in names]
+    same = reduce(and_, (column == F.lit(name) for column, name in zip(columns, names, strict=True)))
+    return F.when(same, F.lit(separator.join(names)))
 
 
 def _by_position(spark: SparkSession, source: TableSource, path: str) -> list[str]:

@@ -24,6 +24,10 @@ _MEANINGS = {
     "incorrect header check": _SOUND_GZIP,
     "ZlibDecompressor": _SOUND_GZIP,
     "BuiltInGzipDecompressor": _SOUND_GZIP,
+    "out of bounds for length 20480": (
+        "at most 20,480 columns in a line",
+        "is the file damaged, or does something else end its lines?",
+    ),
     "CANNOT_READ_FILE_FOOTER": ("Parquet files", "is the format right, and are all files whole?"),
 }
 
