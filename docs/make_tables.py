@@ -37,7 +37,7 @@ OTHERS = """\
 | `models/<model_id>/` | the artefact: `published` made the lists, the metrics are about `evaluated` |
 | `summaries/<run_id>.json` | the summary that the job printed as its last line |
 | `tuning/<study>/` | a search of settings: its journal, and `best.yaml`, the configuration that it found |
-| `state/` | the vocabularies: which index each id has |
+| `state/` | the vocabularies: which index each id has; the list of forgotten users, as hashes |
 | `_work/<stage>-<hash>/` | private files of a stage |
 """
 

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from recsys_spark import config
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.encoding import Vocabularies
+from recsys_spark.ingest.forgotten import Forgotten
 from recsys_spark.ingest.ingested import RECORD, Ingested, is_whole
 from recsys_spark.ingest.location import fingerprint
 from recsys_spark.ingest.settings import SeenFilter
@@ -53,13 +54,20 @@ class Job:
     fingerprint: str | None = field(init=False)
     """Of the inputs, taken once: a source that changes while the job runs must not send its stages apart."""
 
+    forgotten: Forgotten | None = field(init=False)
+    """Users of whom nothing may be kept, as the list was when the job started; none: nobody was ever forgotten."""
+
     def __post_init__(self) -> None:
-        self.fingerprint = _source_fingerprint(self.settings)
+        self.forgotten = Forgotten.load(self.run.state)
+        self.fingerprint = _source_fingerprint(self.settings, self.forgotten)
 
     def folder(self, stage: str) -> Folder:
         """The private folder of a stage, by the hash of all that it depends on."""
         tree = config.as_tree(self.settings)
         inputs = [tree[section] for section in ("source", "items", "users", "quality", "split")]
+        if self.forgotten is not None:
+            # in the fingerprint, too, but not every source has one
+            inputs.append(self.forgotten.digest)
         if stage in ("ingest", "score"):
             inputs.append(self._list_inputs())
         if stage != "ingest":
@@ -190,7 +198,9 @@ def seen_filter(settings: Settings) -> SeenFilter | None:
     return seen if isinstance(seen, SeenFilter) else None
 
 
-def _source_fingerprint(settings: Settings) -> str | None:
-    """Of all inputs together; none where one of them has none."""
+def _source_fingerprint(settings: Settings, forgotten: Forgotten | None) -> str | None:
+    """Of all inputs together, the list of forgotten users among them; none where one of them has none."""
     prints = [fingerprint(table.path) for table in settings.tables_read if table.path is not None]
+    if forgotten is not None:
+        prints.append(forgotten.digest)
     return None if None in prints else input_key(*prints)

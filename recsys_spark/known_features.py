@@ -42,12 +42,12 @@ class KnownFeatures:
         chosen = {"user": settings.users.features, "item": settings.items.features}
         used = model_for(settings.model).uses_features
 
-        def features(side: Side) -> RawFeatures | None:
+        def features(side: Side, n: int) -> RawFeatures | None:
             columns = chosen[side]
-            return read_features(ingested.folder / f"{side}s", side, columns) if used and columns.names else None
+            return read_features(ingested.folder / f"{side}s", side, columns, n) if used and columns.names else None
 
-        sizes = ingested.vocabularies
-        return cls(sizes.users.size, sizes.items.size, features("user"), features("item"))
+        n_users, n_items = ingested.vocabularies.users.size, ingested.vocabularies.items.size
+        return cls(n_users, n_items, features("user", n_users), features("item", n_items))
 
     def sides(self, rows: TrainingRows) -> Sides:
         """The users and items as a fit of some rows may know them."""

@@ -31,7 +31,7 @@ def plan_of_lists(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_sa
     All ids of items are held on the driver.
     """
     settings = job.settings
-    item_ids, eligible = stored_ids(ingested.folder / "items", "item")
+    item_ids, eligible = stored_ids(ingested.folder / "items", "item", ingested.vocabularies.items.size)
     has_vector, usable_items = have_vectors(scorers)
     candidates = np.flatnonzero(usable_items & eligible).astype(np.int32)
     eligibility = eligibility_of(job, ingested)
@@ -63,7 +63,7 @@ def eligibility_of(job: Job, ingested: Ingested) -> Eligibility:
 
 def plan_of_users(job: Job, ingested: Ingested, plan: ScoringPlan) -> TopUsersPlan:
     """Users of the run who have a vector. All ids of users are held on the driver, as their vectors are."""
-    user_ids, eligible = stored_ids(ingested.folder / "users", "user")
+    user_ids, eligible = stored_ids(ingested.folder / "users", "user", ingested.vocabularies.users.size)
     wanted = job.settings.scoring.users
     if wanted is not None:
         eligible &= pc.is_in(user_ids.cast(pa.string()), pa.array(wanted, pa.string())).to_numpy(zero_copy_only=False)

@@ -110,7 +110,8 @@ def preload_training() -> None:
 def ingest(job: Job) -> Ingested:
     """Validate, encode and split the ratings; extend the vocabularies; group the seen lists."""
     with job.progress.stage("ingest"):
-        inputs = _night_inputs(job.settings)
+        inputs = replace(_night_inputs(job.settings), forgotten=job.forgotten)
+        _tell_unfinished(job)
         folder = job.folder("ingest")
         folder.delete()
         checked, ratings_read = night.check_and_store(job.spark, inputs, folder)
@@ -282,7 +283,9 @@ def score_pairs(job: Job) -> None:
     ingested, trained, source = job.ingested(), job.trained(), job.settings.pairs
     staged, say = job.run.work("score_pairs", job.run.run_id), job.progress.say
     with job.progress.stage("pairs"):
-        read = candidate_pairs.check_and_store(job.spark, source, ingested.vocabularies.ids, staged / "pairs")
+        read = candidate_pairs.check_and_store(
+            job.spark, source, ingested.vocabularies.ids, staged / "pairs", job.forgotten
+        )
     with job.progress.stage("rank"):
         scorers = scorers_for(str(job.run.models / trained["model_id"]), ingested.vocabularies)
         plan = RankingPlan(scorers[MAIN], fallback_of(job, scorers), *have_vectors(scorers))
@@ -440,6 +443,11 @@ def _tell_exclusions(job: Job, excluded: ExclusionCounts) -> None:
     job.progress.say(f"scoring.exclude: {excluded}")
     if excluded.unknown and not excluded.barred:
         job.run.warn(f"scoring.exclude bars nothing ({excluded}); are its columns the right ones?")
+
+
+def _tell_unfinished(job: Job) -> None:
+    if job.forgotten is not None and not job.forgotten.finished:
+        job.run.warn("the job `forget` was stopped before its end: users are still to be erased; run it again")
 
 
 def _now() -> datetime:

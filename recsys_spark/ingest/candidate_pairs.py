@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.encoding import SPARK_TYPES
+from recsys_spark.ingest.forgotten import Forgotten, without_forgotten
 from recsys_spark.ingest.quality import check_id_types, is_id
 from recsys_spark.ingest.settings import PairsSource
 from recsys_spark.ingest.sources import column_of, open_table
@@ -64,8 +65,12 @@ def check_pairs(rows: DataFrame, ids: PinnedIds) -> DataFrame:
     )
 
 
-def check_and_store(spark: SparkSession, source: PairsSource, ids: PinnedIds, target: Folder) -> int:
+def check_and_store(
+    spark: SparkSession, source: PairsSource, ids: PinnedIds, target: Folder, forgotten: Forgotten | None = None
+) -> int:
     """Read the table once, check every row, and store all of them, as `check_pairs` gives them.
+
+    Rows of forgotten users are no rows: the answer must not name them.
 
     Returns:
         How many rows there are, repeated pairs included. The driver collects one row.
@@ -74,8 +79,9 @@ def check_and_store(spark: SparkSession, source: PairsSource, ids: PinnedIds, ta
         ConfigError: there is no such table or column.
         DataError: the table cannot be read to its end, has no row, or some of its rows cannot be read.
     """
+    pairs = without_forgotten(read_pairs(spark, source), "user", forgotten)
     try:
-        check_pairs(read_pairs(spark, source), ids).write.mode("overwrite").parquet(str(target))
+        check_pairs(pairs, ids).write.mode("overwrite").parquet(str(target))
     except SPARK_FAILURES as error:
         raise cannot_read(SECTION, source, error) from error
     found = (

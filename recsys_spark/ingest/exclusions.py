@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.encoding import encode
+from recsys_spark.ingest.forgotten import Forgotten, with_forgotten
 from recsys_spark.ingest.quality import is_id
 from recsys_spark.ingest.reconcile import stored_rows
 from recsys_spark.ingest.settings import ExclusionsSource
@@ -41,7 +42,7 @@ class ExclusionCounts:
     """Whose `until` has passed."""
 
     unknown: int
-    """In force, but the user or the item is in no vocabulary or its id is not of the pinned type."""
+    """In force, but the user or the item is in no vocabulary (anymore) or its id is not of the pinned type."""
 
     @property
     def barred(self) -> int:
@@ -96,16 +97,25 @@ def check_exclusions(rows: DataFrame, as_of: date) -> DataFrame:
     return rows.withColumns({"reason": reason, "in_force": ~given | lasts})
 
 
-def check_and_store(spark: SparkSession, source: ExclusionsSource, as_of: date, folder: Folder) -> None:
-    """Read the table once, check every row, and store all of them. The driver collects one row.
+def check_and_store(
+    spark: SparkSession, source: ExclusionsSource, as_of: date, folder: Folder, forgotten: Forgotten | None = None
+) -> None:
+    """Read the table once, check every row, and store all of them; those of forgotten users as ones that nobody knows.
+
+    The driver collects one row.
 
     Raises:
         ConfigError: there is no such table or column.
         DataError: the table cannot be read to its end, or some of its rows cannot.
     """
     place = str(folder / "exclusions")
+    rows = check_exclusions(read_exclusions(spark, source), as_of)
+    if forgotten is not None:
+        known = with_forgotten(rows, "user", forgotten)
+        empty = {name: F.when(~F.col("_forgotten"), F.col(name)) for name in ("user", "item", "until_text", "reason")}
+        rows = known.withColumns(empty).drop("_forgotten")
     try:
-        check_exclusions(read_exclusions(spark, source), as_of).write.mode("overwrite").parquet(place)
+        rows.write.mode("overwrite").parquet(place)
     except SPARK_FAILURES as error:
         raise cannot_read(SECTION, source, error) from error
     shown = F.to_json(F.struct("user", "item", F.col("until_text").alias("until")))

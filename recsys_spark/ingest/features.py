@@ -65,7 +65,7 @@ class RawFeatures:
     categories: dict[str, Categories]
 
 
-def read_features(folder: Folder, side: Literal["user", "item"], columns: FeatureColumns) -> RawFeatures:
+def read_features(folder: Folder, side: Literal["user", "item"], columns: FeatureColumns, n: int) -> RawFeatures:
     """The chosen columns of the users' or the items' table, read without Spark.
 
     A number is written as `12`, `-3.5` or `1e6`, blanks around it do not count. All else is missing: blank fields,
@@ -73,9 +73,10 @@ def read_features(folder: Folder, side: Literal["user", "item"], columns: Featur
     field, or with a separator a piece of it, without the blanks around it; blank ones are left out.
 
     Args:
-        folder: the data set `users` or `items` of an ingest, whose indices are 0 .. n - 1.
+        folder: the data set `users` or `items` of an ingest.
         side: which of the two it is.
         columns: which columns, and how their fields are split.
+        n: indices of the vocabulary: 0 .. n - 1. Of one without a row, a forgotten user's, nothing is known.
 
     Returns:
         On the driver, for each user or item 4 bytes by numeric and 8 by categorical column, and 4 for each of its
@@ -84,9 +85,7 @@ def read_features(folder: Folder, side: Literal["user", "item"], columns: Featur
     Raises:
         DataError: a numeric column without any number, or a categorical one without any category.
     """
-    files, _ = folder.arrow
     stored = folder.parquet_files()
-    n = sum(pq.read_metadata(file, filesystem=files).num_rows for file in stored)
     numbers = {name: _Numbers(n) for name in columns.numeric}
     categories = {name: _Categories(n, columns.separators.get(name)) for name in columns.categorical}
     for index, fields in _batches(folder, stored, side, columns.names):

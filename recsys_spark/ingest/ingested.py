@@ -86,22 +86,27 @@ def _sizes(folder: Folder) -> dict[str, int]:
     return {name: found.bytes for name, found in sorted(folder.files()) if name.endswith(".parquet")}
 
 
-def stored_ids(folder: Folder, side: Literal["user", "item"]) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+def stored_ids(folder: Folder, side: Literal["user", "item"], n: int) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
     """The ids of all users or items by index, and which of them are eligible, read without Spark.
 
     Args:
         folder: the data set `users` or `items` of an ingest.
         side: which of the two it is.
+        n: indices of the vocabulary.
 
     Returns:
-        The ids in their own type and bool[n]: on the driver, an id and a byte for each.
+        The ids in their own type and bool[n]: on the driver, an id and a byte for each. The index of a forgotten user
+        has no id, and is not eligible.
     """
     files, _ = folder.arrow
     columns = [f"{side}_id", f"{side}_index", "eligible"]
     parts = [pq.read_table(f, columns=columns, filesystem=files, partitioning=None) for f in folder.parquet_files()]
     table = pa.concat_tables(parts)
-    ordered = table.take(pc.sort_indices(table, [(f"{side}_index", "ascending")]))
-    return ordered.column(f"{side}_id").combine_chunks(), ordered.column("eligible").to_numpy()
+    place = np.full(n, -1, np.int64)
+    place[table.column(f"{side}_index").to_numpy()] = np.arange(len(table))
+    rows = pa.array(place, mask=place < 0)
+    ids, eligible = (table.column(name).combine_chunks().take(rows) for name in (f"{side}_id", "eligible"))
+    return ids, pc.fill_null(eligible, False).to_numpy(zero_copy_only=False)
 
 
 def _vocabulary(stored: dict[str, Any]) -> Vocabulary:

@@ -15,6 +15,7 @@ from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.ingest import exclusions, quality, tables
 from recsys_spark.ingest.encoding import Vocabularies, Vocabulary, encode, extend
 from recsys_spark.ingest.exclusions import ExclusionCounts
+from recsys_spark.ingest.forgotten import Forgotten, emptied, emptied_lines, without_forgotten
 from recsys_spark.ingest.metadata import no_metadata, of_type, read_metadata
 from recsys_spark.ingest.settings import (
     ExclusionsSource,
@@ -52,6 +53,9 @@ class NightInputs:
     exclude: ExclusionsSource | None = None
     """Pairs that must not be published."""
 
+    forgotten: Forgotten | None = None
+    """Users of whom nothing may be kept."""
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -79,7 +83,7 @@ def read_ratings(spark: SparkSession, source: RatingsSource) -> DataFrame:
 
 
 def check_and_store(spark: SparkSession, inputs: NightInputs, folder: Folder) -> tuple[DataFrame, int]:
-    """Read the source once, judge each row by itself, and store all of them.
+    """Read the source once, judge each row by itself, and store all of them; those of forgotten users without content.
 
     Returns:
         The stored rows, and how many rows the source gave, counted while it was read.
@@ -89,8 +93,11 @@ def check_and_store(spark: SparkSession, inputs: NightInputs, folder: Folder) ->
     """
     read = Observation("source")
     rows = read_ratings(spark, inputs.source).observe(read, F.count(F.lit(1)).alias("rows"))
+    rows = quality.check_rows(rows, inputs.quality)
+    if inputs.forgotten is not None:
+        rows = emptied(rows, quality.FORGOTTEN, inputs.forgotten)
     try:
-        quality.check_rows(rows, inputs.quality).write.mode("overwrite").parquet(str(folder / "checked"))
+        rows.write.mode("overwrite").parquet(str(folder / "checked"))
     except SPARK_FAILURES as error:
         raise cannot_read("source", inputs.source, error) from error
     ratings_read = int(read.get["rows"])
@@ -124,6 +131,8 @@ def classify_and_store(
     spark: SparkSession, checked: DataFrame, ids: PinnedIds, inputs: NightInputs, metadata: Metadata, folder: Folder
 ) -> DataFrame:
     """Give every row its final reason, or none, and store all of them."""
+    if inputs.forgotten is not None:
+        checked = emptied_lines(checked, quality.FORGOTTEN, inputs.forgotten)
     rows = quality.check_id_types(checked, ids)
     if inputs.items.where is not None:
         rows = quality.keep_only(rows, "item", metadata.items)
@@ -150,13 +159,13 @@ def load_metadata(spark: SparkSession, inputs: NightInputs) -> Metadata:
     users, items = side_by_side(
         lambda: _metadata(spark, inputs.users, "user"), lambda: _metadata(spark, inputs.items, "item")
     )
-    return Metadata(users=users, items=items)
+    return Metadata(users=without_forgotten(users, "id", inputs.forgotten), items=items)
 
 
 def check_exclusions(spark: SparkSession, inputs: NightInputs, run: Run, folder: Folder) -> None:
     """Check the table of excluded pairs, if there is one, and store its rows; early, as a bad one ends the night."""
     if inputs.exclude is not None:
-        exclusions.check_and_store(spark, inputs.exclude, run.as_of, folder)
+        exclusions.check_and_store(spark, inputs.exclude, run.as_of, folder, inputs.forgotten)
 
 
 def extend_vocabularies(

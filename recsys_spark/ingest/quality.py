@@ -35,8 +35,10 @@ POLICIES = {
     "duplicate": "another rating of the same user and item was kept",
     "user_below_minimum": "the user has fewer ratings than quality.min_ratings_per_user",
     "item_below_minimum": "the item has fewer ratings than quality.min_ratings_per_item",
+    "forgotten": "the user is on the list of the job `forget`: of the row nothing is kept but its origin",
 }
-UNNAMED = ("malformed_row", "user_missing", "item_missing", "not_decodable")
+FORGOTTEN = "forgotten"
+UNNAMED = ("malformed_row", "user_missing", "item_missing", "not_decodable", FORGOTTEN)
 NOT_SEEN = (*UNNAMED, "user_id_type", "item_id_type")
 
 # a plain integer: what it looks like as text is what it looks like as a number, so "007" is none, nor is "7\n"

@@ -46,7 +46,7 @@ def write(folder: Path, rows: Sequence[Fields | None], *, order: Sequence[int] |
 
 
 def read(folder: Folder, **columns: Any) -> RawFeatures:
-    return read_features(folder, "item", FeatureColumns(**columns))
+    return read_features(folder, "item", FeatureColumns(**columns), pq.read_table(str(folder)).num_rows)
 
 
 def numbers(tmp_path: Path, fields: Sequence[str | None]) -> list[float]:

@@ -273,7 +273,7 @@ def test_anime_features_fitted_on_two_thirds_of_the_titles(tmp_path: Path) -> No
     columns = FeatureColumns(
         numeric=("episodes", "members"), categorical=("type", "genre"), separators={"genre": ","}, max_categories=30
     )
-    raw = read_features(stored(tmp_path, "item", rows), "item", columns)
+    raw = read_features(stored(tmp_path, "item", rows), "item", columns, len(rows))
     unknown = np.array([row["episodes"] == "Unknown" for row in rows])
     assert unknown.sum() > 300
     np.testing.assert_array_equal(np.isnan(raw.numeric["episodes"]), unknown)
@@ -299,7 +299,7 @@ def test_movielens_1m_users_by_gender_age_and_occupation(tmp_path: Path) -> None
     lines = data("ml-1m/users.dat").read_text().splitlines()
     rows = [dict(zip(("gender", "age", "occupation"), line.split("::")[1:4], strict=True)) for line in lines]
     columns = FeatureColumns(numeric=("age",), categorical=("gender", "occupation"), scaling="standard")
-    raw = read_features(stored(tmp_path, "user", rows), "user", columns)
+    raw = read_features(stored(tmp_path, "user", rows), "user", columns, len(rows))
 
     encoder = FeatureEncoder.fit(raw, np.ones(len(rows), np.bool_), columns)
     encoded = encoder.transform(raw)
