@@ -130,6 +130,22 @@ def save(models: Path | str, artefact: Artefact) -> Path:
     return folder
 
 
+def revise(folder: Path, artefact: Artefact, *, vectors_erased: int) -> None:
+    """Put other content in the place of an artefact's, all of it or nothing; it keeps its name and its age.
+
+    Args:
+        folder: the artefact's own.
+        artefact: the new content, of the same shapes.
+        vectors_erased: for the manifest: users whose vectors are zeros in the new content.
+    """
+    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.draft")
+    try:
+        _write(draft, artefact, instead_of=replace(read_manifest(folder), vectors_erased=vectors_erased))
+        _move_into_place(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def load(folder: Path | str, role: Role = "published") -> dict[str, PairScorer]:
     """The scorers of one role by name, once all files of that role are found to be what the manifest says.
 
@@ -201,7 +217,7 @@ def _model_id(model: str, records: Mapping[str, ScorerRecord]) -> str:
     return f"{model}-{hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:12]}"
 
 
-def _write(draft: Path, artefact: Artefact) -> Manifest:
+def _write(draft: Path, artefact: Artefact, *, instead_of: Manifest | None = None) -> Manifest:
     for role, scorers in artefact.scorers.items():
         (draft / role).mkdir(parents=True)
         for name, scorer in scorers.items():
@@ -223,6 +239,8 @@ def _write(draft: Path, artefact: Artefact) -> Manifest:
         files={path.relative_to(draft).as_posix(): file_record(path) for path in written},
         weights={fit: {n: list(a.shape) for n, a in arrays.items()} for fit, arrays in artefact.weights.items()},
     )
+    if instead_of is not None:
+        manifest = replace(instead_of, scorers=manifest.scorers, files=manifest.files)
     values = asdict(manifest) | {"created_at": manifest.created_at.isoformat()}
     try:
         text = json.dumps(values, indent=2, allow_nan=False)

@@ -44,6 +44,7 @@ PLANS = {
     "top_users": "find the best users for every item with the last model of these inputs and settings; audit; publish",
     "maintain": "compact tables; remove files, runs, stages, models and summaries that nobody needs any more",
     "runs": "show what became of the last runs",
+    "forget": "list the users' hashes; take them out of vocabulary, stages, tables, summaries and models",
 }
 
 OwnArguments = Callable[[argparse.ArgumentParser], None]
@@ -52,7 +53,7 @@ OwnArguments = Callable[[argparse.ArgumentParser], None]
 READS_PAIRS = "score_pairs"
 """The one job that reads the table `pairs`."""
 
-READ_NO_SOURCE = frozenset({"rollback", "maintain", "runs"})
+READ_NO_SOURCE = frozenset({"forget", "maintain", "rollback", "runs"})
 """Jobs that look at the output alone; they run, too, where the sources are out of reach."""
 
 WRITE_NOTHING = frozenset({"runs"})

@@ -123,6 +123,10 @@ class Manifest:
     weights: dict[FitName, dict[str, list[int]]] = field(default_factory=dict)
     """For each fit whose weights are stored: the shape of each array."""
 
+    vectors_erased: int = 0
+    """Forgotten users whose vectors have been set to zero; with any, `model_id` is a name and no hash of the content
+    anymore."""
+
 
 def read_manifest(folder: Path | str) -> Manifest:
     """Read and check `manifest.json`; the other files are not opened.

@@ -11,7 +11,11 @@ from recsys_spark.schemas import TOP_N, PinnedIds, TableSchema
 from recsys_spark.spark_schema import conform
 from recsys_spark.storage import Folder
 
-_OF_RUN = "run_id="
+NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
+"""Properties of every table. The log would otherwise keep the least and the greatest id of each file, and with them
+users who are to be forgotten; a reader who looks for one user has those of the Parquet files themselves."""
+
+OF_RUN = "run_id="
 """What a commit's metadata begin with."""
 
 
@@ -84,10 +88,8 @@ class DeltaSink:
         """See `Sink.visible_run`. The newest commit that names a run tells it, so that an empty table has one, too."""
         if not self._exists(TOP_N):
             return None
-        log = DeltaTable.forPath(self._spark, self.location(TOP_N)).history()
-        named = log.where(F.col("userMetadata").startswith(_OF_RUN)).orderBy("version", ascending=False)
-        newest = named.select("userMetadata").head()
-        return None if newest is None else str(newest["userMetadata"]).removeprefix(_OF_RUN)
+        named = run_named(self._spark, self.location(TOP_N))
+        return None if named is None else named.removeprefix(OF_RUN)
 
     def discard_run(self, run_id: str) -> None:
         """See `Sink.discard_run`."""
@@ -114,7 +116,17 @@ class DeltaSink:
         writer = conform(rows, table.arrow(self._ids)).write.format("delta").mode(mode)
         if partition_by is not None:
             writer = writer.partitionBy(partition_by)
+        # properties count when the table is made
+        writer.options(**NO_STATISTICS)
         # a table of an earlier version of this package may lack a column; the commit names its run, so that a table's
         # history can be read beside the ledger
-        metadata = f"{_OF_RUN}{visible or self._run_id}"
+        metadata = f"{OF_RUN}{visible or self._run_id}"
         writer.options(**options, mergeSchema="true", userMetadata=metadata).save(self.location(table))
+
+
+def run_named(spark: SparkSession, location: str) -> str | None:
+    """What the newest commit of a table that names a run says, `run_id=...`; none: no commit names one."""
+    log = DeltaTable.forPath(spark, location).history()
+    named = log.where(F.col("userMetadata").startswith(OF_RUN)).orderBy("version", ascending=False)
+    newest = named.select("userMetadata").head()
+    return None if newest is None else str(newest["userMetadata"])

@@ -21,6 +21,7 @@ from recsys_spark.spark_schema import conform, to_spark
 from recsys_spark.storage import Folder
 
 POINTER = "current.json"
+LINK = "current"
 
 KEPT_ALONE = 2
 """Runs of a table that belongs to no night: the visible one, and the one before, which somebody may be reading."""
@@ -105,7 +106,7 @@ class ParquetSink:
         place = self._output / table.name
         self._write(table, rows, place / self._run_id)
         self._point(place, self._run_id)
-        others = [name for name in place.children() if not name.startswith((".", "current")) and name != self._run_id]
+        others = [name for name in place.children() if not name.startswith((".", LINK)) and name != self._run_id]
         for name in others[: len(others) + 1 - KEPT_ALONE]:
             (place / name).delete()
 
@@ -155,7 +156,7 @@ class ParquetSink:
             with contextlib.suppress(OSError):
                 temporary = folder.path / f".current.{self._run_id}"
                 temporary.symlink_to(target)
-                temporary.replace(folder.path / "current")
+                temporary.replace(folder.path / LINK)
 
     def _write(self, table: TableSchema, rows: DataFrame, place: Folder, *, without: str | None = None) -> None:
         schema = table.arrow(self._ids)

@@ -1,0 +1,24 @@
+"""Erase users: out of every table, file and model under the output, and keep them out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_spark.command import main
+from recsys_spark.forgetting.request import declare
+
+if TYPE_CHECKING:
+    from recsys_spark.job import Job
+
+
+def run(job: Job) -> None:
+    """Called with a session once the configuration is known to be sound."""
+    from recsys_spark.forgetting.erasure import forget
+
+    forget(job)
+
+
+if __name__ == "__main__":
+    sys.exit(main("forget", run, Path(__file__).resolve().parent.parent, own=declare))
