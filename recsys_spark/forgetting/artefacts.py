@@ -61,14 +61,17 @@ def _erase(place: Path, gone: Flags) -> bool:
         role: {name: _without_vectors(scorer, gone) for name, scorer in named.items()}
         for role, named in scorers.items()
     }
+    weights = {fit: artifact.load_weights(place, fit) for fit in manifest.weights}
+    kept = {fit: _without_rows(arrays, gone) for fit, arrays in weights.items()}
     with tempfile.TemporaryDirectory() as temporary:
         networks = dict(_networks(place, manifest, gone, Path(temporary)))
         as_before = all(erased[role][name] is s for role, named in scorers.items() for name, s in named.items())
-        if as_before and not any(changed for _, changed in networks.values()):
+        same_weights = all(kept[fit] is arrays for fit, arrays in weights.items())
+        if as_before and same_weights and not any(changed for _, changed in networks.values()):
             return False
         files = {role: file for role, (file, _) in networks.items()}
         n_gone = int(gone[: max(s.n_users for named in scorers.values() for s in named.values())].sum())
-        artifact.revise(place, Artefact(manifest.description, erased, files), vectors_erased=n_gone)
+        artifact.revise(place, Artefact(manifest.description, erased, files, kept), vectors_erased=n_gone)
     return True
 
 
@@ -79,6 +82,17 @@ def _without_vectors(scorer: PairScorer, gone: Flags) -> PairScorer:
     if not scorer.user[rows].any() and (bias is None or not bias[rows].any()):
         return scorer
     return replace(scorer, user=_zeroed(scorer.user, rows), user_bias=None if bias is None else _zeroed(bias, rows))
+
+
+def _without_rows(arrays: dict[str, F32], gone: Flags) -> dict[str, F32]:
+    """What a fit has learned with zeros in these rows of the users' tables; the same object if they are zeros already.
+
+    A warm start takes a row of zeros for one that was never trained.
+    """
+    tables = {name: np.flatnonzero(gone[: len(a)]) for name, a in arrays.items() if name.startswith("user_")}
+    if not any(arrays[name][rows].any() for name, rows in tables.items()):
+        return arrays
+    return {name: _zeroed(a, tables[name]) if name in tables else a for name, a in arrays.items()}
 
 
 def _zeroed(tensor: F32, rows: np.ndarray) -> F32:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsys_spark.artifact import Artefact, load, save
+from recsys_spark.artifact import Artefact, load, load_weights, save
 from recsys_spark.errors import ArtifactError
 from recsys_spark.forgetting.artefacts import erase_vectors
+from recsys_spark.kernels.arrays import F32
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.manifest import Description, read_manifest
 from tests.contracts.kernel import random_scorer
@@ -33,7 +34,13 @@ def model(tmp_path: Path) -> Path:
         ),
     }
     roles = {"published": scorers, "evaluated": {"main": random_scorer(2, "levels", 5, 6, 3)}}
-    return save(tmp_path / "models", Artefact(Description(model="mlp", vocabularies={"user": {"size": 5}}), roles))
+    weights = {"validated": {"user_embedding.0": ones(5, 3), "item_embedding.0": ones(6, 3), "dense.0": ones(6, 1)}}
+    description = Description(model="mlp", vocabularies={"user": {"size": 5}})
+    return save(tmp_path / "models", Artefact(description, roles, weights=weights))
+
+
+def ones(*shape: int) -> F32:
+    return np.ones(shape, np.float32)
 
 
 def test_vectors_and_biases_of_every_scorer_are_zero_and_all_else_is_as_it_was(model: Path) -> None:
@@ -49,6 +56,17 @@ def test_vectors_and_biases_of_every_scorer_are_zero_and_all_else_is_as_it_was(m
                 if tensor in ("user", "user_bias"):
                     expected[[1, 4]] = 0
                 np.testing.assert_array_equal(scorer.tensors()[tensor], expected)
+
+
+def test_what_a_warm_start_would_take_has_zeros_too(model: Path) -> None:
+    before = load_weights(model, "validated")
+
+    erase_vectors(str(model.parent), GONE)
+
+    after = load_weights(model, "validated")
+    assert after["user_embedding.0"].any(axis=1).tolist() == [True, False, True, True, False]
+    for name in ("item_embedding.0", "dense.0"):
+        np.testing.assert_array_equal(after[name], before[name])
 
 
 def test_the_artefact_keeps_name_age_and_description_and_says_how_many_are_gone(model: Path) -> None:
