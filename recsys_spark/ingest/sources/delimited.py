@@ -13,6 +13,9 @@ from recsys_spark.errors import DataError
 from recsys_spark.ingest.lines import LINES, usual_width
 from recsys_spark.ingest.settings import TableSource
 
+NEVER_WRITTEN = "\uffff"
+"""No character of any text. Without a quotation mark Spark takes NUL for one, which text may hold."""
+
 
 def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
     """Every line as text columns; a line with another number of columns is `_malformed`.
@@ -25,8 +28,8 @@ def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:
         "sep": source.separator,
         "header": str(source.header).lower(),
         "encoding": source.encoding,
-        "quote": source.quote,
-        "escape": source.quote or "\\",
+        "quote": source.quote or NEVER_WRITTEN,
+        "escape": source.quote or NEVER_WRITTEN,
         "multiLine": str(source.multiline).lower(),
         "mode": "PERMISSIVE",
         "columnNameOfCorruptRecord": "_malformed",

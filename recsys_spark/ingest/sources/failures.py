@@ -49,5 +49,6 @@ def cannot_read(section: str, source: TableSource, error: Exception) -> DataErro
         if mark in text:
             return DataError(f"{section}.path", expected=expected, found=f"'{source.path}', which is not", hint=hint)
     causes = [line.removeprefix("Caused by: ") for line in text.splitlines() if line.startswith("Caused by: ")]
-    found = (causes or text.strip().splitlines())[-1 if causes else 0].strip()[:200]
+    lines = [line for line in text.strip().splitlines() if not line.startswith("An error occurred while calling")]
+    found = (causes[-1] if causes else lines[0] if lines else "no reason given").strip(" :")[:200]
     return DataError(f"{section}.path", expected=f"{source.format} that can be read to its end", found=found)
