@@ -66,8 +66,6 @@ def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one(
     [
         ("split.strategy=temporal", "split.strategy"),
         ("training.objective=ranking", "training.objective"),
-        ("training.use_model=dot-1", "training.use_model"),
-        ("scoring.mode=incremental", "scoring.mode"),
         ("source.format=jdbc", "source.format"),
         ("output.catalog=a.b", "output.catalog"),
         ("report.enabled=true", "report.enabled"),
