@@ -308,7 +308,7 @@ def test_an_audit_that_fails_keeps_the_stage_and_the_next_start_audits_it_again(
         raise AuditError("rule of the day", expected="luck", found="none")
 
     with monkeypatch.context() as strict:
-        strict.setattr(stages, "audit_lists", refused)
+        strict.setattr(stages, "audit_night", refused)
         with pytest.raises(AuditError):
             stages.nightly(night(checkerboard()))
     capsys.readouterr()
