@@ -76,7 +76,9 @@ def test_ids_that_mean_something_elsewhere_pass_through_to_the_letter(spark: Spa
 
 
 def test_a_single_rating_makes_a_night_with_an_empty_list(spark: SparkSession, tmp_path: Path) -> None:
-    done = night(spark, tmp_path, {"user": ["ann"], "item": ["red"], "rating": [4.0]})
+    # lists that are all empty do not replace others unless somebody says so
+    rating = {"user": ["ann"], "item": ["red"], "rating": [4.0]}
+    done = night(spark, tmp_path, rating, "audit.max_empty_share.error=null")
 
     outcomes = read(done, "user_outcomes")
     assert [tuple(row) for row in outcomes[["user_id", "outcome", "n_items", "reason"]].to_numpy()] == [
