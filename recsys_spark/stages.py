@@ -254,6 +254,8 @@ def score(job: Job) -> None:
         counts = {"users_scored": work.users, "pairs_scored": work.users * n_candidates, "pairs_skipped": skipped}
         seal(job.folder("score"))
         job.folder("score").write_json(RECORD, {"counts": counts})
+    job.summary.counts |= counts
+    job.summary.model_id = trained["model_id"]
 
 
 def publish(job: Job, standing: Standing) -> None:

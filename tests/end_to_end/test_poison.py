@@ -36,4 +36,6 @@ def test_stderr_ends_with_the_same_words_and_holds_no_traceback_of_ours(cut_shor
 def test_no_table_and_no_vocabulary_is_left(cut_short: Finished) -> None:
     left = {place.name for place in cut_short.output.iterdir()}
 
-    assert left == {"_work", "summaries"}
+    assert left == {"_work", "state", "summaries"}
+    # who held the output
+    assert [place.name for place in (cut_short.output / "state").iterdir()] == ["lock"]

@@ -459,16 +459,25 @@ RATINGS = [
 
 TYPES = [
     Poison(
-        "floating-point ids with NaN, ids of 64 bits without a sign, times in nanoseconds",
+        "floating-point ids with NaN, ids of 64 bits without a sign, times in microseconds",
         parquet(
             {
                 "user": [1.0, 2.0, float("nan"), None],
                 "item": pa.array([7, 2**64 - 1, 7, 7], pa.uint64()),
                 "rating": [4.0, 3.0, 2.0, 1.0],
-                "time": pa.array([1_700_000_000_000_000_000] * 4, pa.timestamp("ns")),
+                "time": pa.array([1_700_000_000_000_000] * 4, pa.timestamp("us")),
             }
         ),
         Accepted(2, {"user_missing": 2}, users=("1", "2")),
+        ("source.format=parquet",),
+        alone=True,
+    ),
+    Poison(
+        "times in nanoseconds, which Spark does not read",
+        parquet(
+            {"user": [1], "item": [7], "rating": [4.0], "time": pa.array([1_700_000_000 * 10**9], pa.timestamp("ns"))}
+        ),
+        Refused("source.path", "TIMESTAMP(NANOS"),
         ("source.format=parquet",),
         alone=True,
     ),

@@ -101,7 +101,8 @@ def test_a_row_gets_the_first_reason_that_holds(found_reasons: list[Text], place
 def test_every_reason_that_a_row_alone_can_have_is_among_the_examples() -> None:
     of_tables = {"duplicate", *(reason for reason in quality.POLICIES if reason.startswith(("user_", "item_")))}
     of_types = {"user_id_type", "item_id_type"}
-    assert set(REASONS.values()) - {None} == {*quality.DEFECTS, *quality.POLICIES} - of_tables - of_types
+    of_lists = {quality.FORGOTTEN}
+    assert set(REASONS.values()) - {None} == {*quality.DEFECTS, *quality.POLICIES} - of_tables - of_types - of_lists
 
 
 def test_without_a_range_any_finite_rating_is_accepted(spark: SparkSession) -> None:
@@ -305,4 +306,4 @@ def test_a_quarantined_row_shows_its_event_where_the_source_has_events(spark: Sp
 
 def test_every_reason_is_a_defect_or_a_policy_and_not_both() -> None:
     assert not quality.DEFECTS.keys() & quality.POLICIES.keys()
-    assert set(quality.NOT_SEEN) < quality.DEFECTS.keys()
+    assert set(quality.NOT_SEEN) - {quality.FORGOTTEN} < quality.DEFECTS.keys()
