@@ -104,4 +104,5 @@ def test_ratings_that_tell_nothing_are_scored_and_published_all_the_same(spark: 
     assert set(outcomes.outcome) == {"ok"}
     lists = read(done, "top_n")
     assert lists.groupby("user_id").size().to_dict() == {f"u{n}": 35 for n in range(8)}
-    assert set(lists.score) == {3.0}
+    # vectors begin near zero, and nothing pulls them away
+    assert lists.score.between(2.5, 3.5).all()
