@@ -54,7 +54,7 @@ pages:  ## docs/performance.md with its pictures and docs/scale.md, from figures
 	$(PYTHON) docs/make_performance.py
 	$(PYTHON) docs/make_scale.py
 
-chaos: setup  ## nights that are killed, starved and damaged: about 40 minutes; ARGS="--kills 4" for fewer
+chaos: setup  ## nights that are killed, starved and damaged; ARGS="--kills 4" for fewer
 	$(PYTHON) -m tests.chaos --out docs/chaos.json $(ARGS)
 
 format: setup  ## mend the layout, and what ruff can mend

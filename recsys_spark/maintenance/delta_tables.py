@@ -7,7 +7,7 @@ visible run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 from recsys_spark.maintenance.leftovers import Leftover
 from recsys_spark.publishing.delta import is_table
 from recsys_spark.schemas import METRICS, RUNS, TOP_N_HISTORY, TRIALS, USER_OUTCOMES
+from recsys_spark.session import session_settings
 from recsys_spark.storage import Folder
 
 GROWING = (METRICS, RUNS, TOP_N_HISTORY, USER_OUTCOMES, TRIALS)
@@ -132,19 +133,3 @@ def data_files(spark: SparkSession, folder: Folder) -> DataFiles:
         else:
             others[path] = info.changed
     return DataFiles(needed, others)
-
-
-@contextmanager
-def session_settings(spark: SparkSession, wanted: Mapping[str, str]) -> Iterator[None]:
-    """Within this the session has these settings; afterwards its own again."""
-    before = {key: spark.conf.get(key, None) for key in wanted}
-    try:
-        for key, value in wanted.items():
-            spark.conf.set(key, value)
-        yield
-    finally:
-        for key, own in before.items():
-            if own is None:
-                spark.conf.unset(key)
-            else:
-                spark.conf.set(key, own)

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.top_n import prepare
 from recsys_spark.scoring.all_pairs import ScoringPlan
+from recsys_spark.session import session_settings
 
 SECONDS_IN_A_TASK = 3.0
 """Wanted: long beside what starting a task costs, short beside the job, so that cores end together."""
@@ -83,14 +84,5 @@ def files_in_a_task(spark: SparkSession, files: int) -> Iterator[None]:
         "spark.sql.files.maxPartitionBytes": files * _OPEN_COST - 1,
         "spark.sql.files.minPartitionNum": 1,
     }
-    before = {key: spark.conf.get(key, None) for key in wanted}
-    try:
-        for key, value in wanted.items():
-            spark.conf.set(key, value)
+    with session_settings(spark, {key: str(value) for key, value in wanted.items()}):
         yield
-    finally:
-        for key, given in before.items():
-            if given is None:
-                spark.conf.unset(key)
-            else:
-                spark.conf.set(key, given)
