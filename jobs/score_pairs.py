@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def run(job: Job) -> None:
     """Called with a session once the configuration is known to be sound."""
-    from recsys_spark import stages
+    from recsys_spark import questions
 
-    stages.score_pairs(job)
+    questions.score_pairs(job)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ def audit_night(job: Job, ingested: Ingested, lists: DataFrame, *, stage: str, c
         end=end_of(job.run.as_of),
         last=last,
     )
+    job.summary.counts |= turnover(job, ingested, last)
     told = night_figures(evidence, ingested.counts, _measured(job, last))
     job.summary.audit = {"last_run": None if last is None else last.run_id}
     job.summary.audit |= {name: figure.value for name, figure in told.items()}
@@ -67,6 +68,25 @@ def audit_night(job: Job, ingested: Ingested, lists: DataFrame, *, stage: str, c
     if verdict.errors:
         raise error_of(verdict.errors, evidence.of, stage=stage)
     return found
+
+
+def turnover(job: Job, ingested: Ingested, last: LastRun | None) -> dict[str, int]:
+    """How many users and items are new in the source, and how many have gone from it, since the last run.
+
+    A night that died while it published may have left tonight's tables of them already: then nothing is new or gone.
+    """
+    if last is None or last.users is None or last.items is None:
+        return {}
+    users_then, items_then = last.users, last.items
+    users, items = side_by_side(
+        lambda: totals.of_source(ingested.read(job.spark, "users"), users_then, "user"),
+        lambda: totals.of_source(ingested.read(job.spark, "items"), items_then, "item"),
+    )
+    job.progress.say(
+        f"since run {last.run_id}: users {users.new:,} new, {users.gone:,} gone from the source; "
+        f"items {items.new:,} new, {items.gone:,} gone"
+    )
+    return {"users_new": users.new, "users_gone": users.gone, "items_new": items.new, "items_gone": items.gone}
 
 
 def rules_of(settings: Settings) -> AuditSettings:

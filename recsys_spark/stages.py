@@ -20,12 +20,12 @@ from recsys_spark import artifact
 from recsys_spark.auditing import audit_night
 from recsys_spark.bookkeeping import announce, enter, leave_as_it_is, open_books, sink_of
 from recsys_spark.carrying import remember, wanted_users
-from recsys_spark.errors import ConfigError, DataError
+from recsys_spark.errors import DataError
 from recsys_spark.evaluation.epochs import epoch_metrics
 from recsys_spark.evaluation.fits import measure
-from recsys_spark.evaluation.rating import MAIN, Metric
+from recsys_spark.evaluation.rating import Metric
 from recsys_spark.evaluation.rows import metric_rows, nested, stored_metrics
-from recsys_spark.ingest import candidate_pairs, night
+from recsys_spark.ingest import night
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.ingest.exclusions import ExclusionCounts
 from recsys_spark.ingest.ingested import RECORD, Ingested, seal
@@ -36,38 +36,25 @@ from recsys_spark.known_features import KnownFeatures
 from recsys_spark.manifest import Manifest
 from recsys_spark.models.registry import model_for
 from recsys_spark.planning import (
-    candidates_of,
     eligibility_of,
-    fallback_of,
-    have_vectors,
-    known_ids,
-    left_out_of_lists,
     plan_of_lists,
-    plan_of_users,
-    users_of_run,
 )
-from recsys_spark.publishing.audit_users import audit_user_lists
 from recsys_spark.publishing.ledger import HISTORY_ONLY, PUBLISHED
-from recsys_spark.publishing.rows import outcome_rows, ranked_pair_rows, top_n_rows, top_users_rows
+from recsys_spark.publishing.rows import outcome_rows, top_n_rows
 from recsys_spark.publishing.standing import Standing
 from recsys_spark.schemas import (
     ITEMS,
     METRICS,
     QUARANTINE,
-    RANKED_PAIRS,
     RATINGS,
     TABLES,
     TOP_N,
     TOP_N_HISTORY,
-    TOP_USERS,
     TRIALS,
     USER_OUTCOMES,
     USERS,
-    TableSchema,
 )
-from recsys_spark.scoring.ranking import WITH_SCORE, RankingPlan, rank_pairs
 from recsys_spark.scoring.staging import stage_lists
-from recsys_spark.scoring.top_users import stage_user_lists
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
 from recsys_spark.stored_models import cold_in_test, columns_of, night_artefact, save_with_networks, scorers_for
@@ -280,72 +267,6 @@ def publish(job: Job, standing: Standing) -> None:
             remember(job, ingested)
 
 
-def score_pairs(job: Job) -> None:
-    """Rank the pairs of the table `pairs` by the last model, and make the table `ranked_pairs` of them."""
-    ingested, trained, source = job.ingested(), job.trained(), job.settings.pairs
-    staged, say = job.run.work("score_pairs", job.run.run_id), job.progress.say
-    with job.progress.stage("pairs"):
-        read = candidate_pairs.check_and_store(
-            job.spark, source, ingested.vocabularies.ids, staged / "pairs", job.forgotten
-        )
-    with job.progress.stage("rank"):
-        scorers = scorers_for(str(job.run.models / trained["model_id"]), ingested.vocabularies)
-        plan = RankingPlan(scorers[MAIN], fallback_of(job, scorers), *have_vectors(scorers))
-        pairs, users, items = job.spark.read.parquet(str(staged / "pairs")), *known_ids(job, ingested)
-        rank_pairs(pairs, users, items, plan).write.mode("overwrite").parquet(str(staged / "ranked"))
-        ranked = job.spark.read.parquet(str(staged / "ranked"))
-        reasons = {row["reason"]: row["count"] for row in ranked.groupBy("reason").count().collect()}
-        told = ", ".join(f"{reason} {n:,}" for reason, n in sorted(reasons.items()))
-        say(f"{read:,} pairs read, {sum(reasons.values()):,} of them different: {told}")
-    with_score = sum(reasons.get(reason, 0) for reason in WITH_SCORE)
-    if not with_score:
-        job.run.warn(f"pairs: none of them has a score ({told}); are its columns the right ones?")
-    counts = {"pairs_read": read, "pairs_ranked": with_score, "rows_published": sum(reasons.values())}
-    _publish_alone(job, ingested, RANKED_PAIRS, ranked_pair_rows(ranked, job.run, trained["model_id"], _now()))
-    staged.delete()
-    job.summary.counts |= counts
-    job.summary.model_id = trained["model_id"]
-
-
-def top_users(job: Job) -> None:
-    """Find the best users for every candidate item by the last model, and make the table `top_users` of them."""
-    if job.settings.scoring.segments is not None:
-        hint = "leave scoring.segments out for this job, and filter the table by the users' segments"
-        raise ConfigError("scoring.segments", expected="none for the job top_users", found="segments", hint=hint)
-    ingested, trained = job.ingested(), job.trained()
-    staged = job.run.work("top_users", job.run.run_id)
-    with job.progress.stage("score"):
-        scorers = scorers_for(str(job.run.models / trained["model_id"]), ingested.vocabularies)
-        by_user = plan_of_lists(job, ingested, scorers, n_samples=0)
-        plan, n_items = plan_of_users(job, ingested, by_user), len(by_user.candidates)
-        items, users = candidates_of(job, ingested, by_user), left_out_of_lists(job, ingested)
-        work = stage_user_lists(items, users, plan, ingested.vocabularies.ids, staged, n_items=n_items)
-        decided = n_items * len(plan.users)
-        job.progress.say(
-            f"{n_items:,} items x {len(plan.users):,} users = {decided:,} pairs decided, "
-            f"{decided - work.scored:,} of them by a bound (items by kernel: {work.kernels})"
-        )
-        if len(plan.users) < plan.n:
-            job.run.warn(f"scoring.top_users is {plan.n}, but only {len(plan.users)} users have a trained vector")
-    lists = job.spark.read.parquet(str(staged))
-    with job.progress.stage("audit"):
-        found = audit_user_lists(
-            lists,
-            users_of_run(job, ingested),
-            n_items=n_items,
-            top_users=plan.n,
-            exclude_seen=job.settings.scoring.leaves_out_seen,
-            stage=str(staged),
-        )
-    if found["error"]:
-        job.run.warn(f"top_users: {found['error']:,} items have no list, since a score of theirs is not finite")
-    _publish_alone(job, ingested, TOP_USERS, top_users_rows(lists, job.run, trained["model_id"], _now()))
-    staged.delete()
-    counts = {"pairs_scored": decided, "pairs_skipped": decided - work.scored}
-    job.summary.counts |= counts | {"rows_published": found["rows_published"]}
-    job.summary.model_id = trained["model_id"]
-
-
 def tune(job: Job) -> None:
     """Search settings on the train and validation parts; publish the trials; train the best settings on everything."""
     from recsys_spark.training.fit import SidesOf
@@ -401,15 +322,6 @@ def _publish_tables(job: Job, ingested: Ingested, model_id: str, lists: DataFram
     job.summary.tables["models"] = str(run.models / model_id)
 
 
-def _publish_alone(job: Job, ingested: Ingested, table: TableSchema, rows: DataFrame) -> None:
-    """Make the answer to one question visible; the tables of the night stay as they are."""
-    with job.progress.stage("publish"):
-        job.check_lock()
-        sink = sink_of(job, ingested.vocabularies.ids)
-        sink.publish_alone(table, rows)
-    job.summary.tables[table.name] = sink.location(table)
-
-
 def _trainer(job: Job, known: KnownFeatures, states: Checkpoints) -> Trainer:
     from recsys_spark.training.fit import Trainer
     from recsys_spark.training.progress_bar import ProgressBar
@@ -450,10 +362,6 @@ def _tell_exclusions(job: Job, excluded: ExclusionCounts) -> None:
 def _tell_unfinished(job: Job) -> None:
     if job.forgotten is not None and not job.forgotten.finished:
         job.run.warn("the job `forget` was stopped before its end: users are still to be erased; run it again")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _metrics(job: Job, ingested: Ingested, model_id: str) -> DataFrame:

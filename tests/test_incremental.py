@@ -142,13 +142,16 @@ def test_only_who_might_have_another_list_is_scored(night: Night, trained: Job) 
     gone = {pair: r for pair, r in more.items() if pair[1] != 7}
     third = assert_as_in_full(night, gone)
     assert 0 < third.summary.counts["users_scored"] <= 15
+    assert third.summary.counts["items_gone"] == 1
     back = assert_as_in_full(night, more)
     assert back.summary.counts["users_scored"] == 15
+    assert back.summary.counts["items_new"] == 1
 
     left = {pair: r for pair, r in more.items() if pair[0] != 5}
     fourth = assert_as_in_full(night, left)
     assert fourth.summary.counts["users_scored"] == 0
     assert 5 not in set(rows(fourth).user_id)
+    assert fourth.summary.counts["users_gone"] == 1
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -67,6 +67,11 @@ def publish(job: Job) -> None:
     stages.publish(job, open_books(job))
 
 
+def turnover(job: Job) -> dict[str, int]:
+    """Of users and items since the last run, as the summary tells it."""
+    return {name: n for name, n in job.summary.counts.items() if name.endswith(("_new", "_gone"))}
+
+
 def refused(job: Job, part: Callable[[Job], object], *, visible_of: Job) -> RecsysError:
     """The error that a part ends with; what was visible before it stays."""
     before = visible(visible_of)
@@ -81,6 +86,7 @@ def test_a_first_night_passes_and_the_summary_keeps_its_figures(first: Job) -> N
 
     assert first.summary.status == "published"
     assert (found["last_run"], found["overlap"], found["lost_share"]) == (None, None, None)
+    assert turnover(first) == {}
     assert (found["ok_share"], found["empty_share"], found["quarantined_share"]) == (1.0, 0.0, 0.0)
     assert found["source_age"] == 0.5
     mse = first.summary.metrics["test"]["mse"]
@@ -98,6 +104,7 @@ def test_a_source_that_has_lost_most_users_is_not_published_until_somebody_says_
     assert error.subject == "rule max_lost_share"
     assert "0.666667 (8 of 12 users of the last run are not in this one), such as {'user_id': 4}" in error.found
     assert truncated.summary.audit["last_run"] == first.run.run_id
+    assert turnover(truncated) == {"users_new": 0, "users_gone": 8, "items_new": 0, "items_gone": 0}
     stage = truncated.folder("score")
     assert str(stage) in error.hint
     assert len(pd.read_parquet(stage.path / "lists")) == 4
@@ -111,6 +118,7 @@ def test_a_source_that_has_lost_most_users_is_not_published_until_somebody_says_
     publish(again)
     assert again.summary.audit["last_run"] == allowed.run.run_id
     assert again.summary.audit["lost_share"] == 0
+    assert turnover(again) == {"users_new": 8, "users_gone": 0, "items_new": 0, "items_gone": 0}
     assert again.summary.audit["worse_than_last_run"] is not None
 
 

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.publishing.sink import Sink
-from recsys_spark.schemas import METRICS, TOP_N, USER_OUTCOMES
+from recsys_spark.schemas import ITEMS, METRICS, TOP_N, USER_OUTCOMES, USERS
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,16 @@ class LastRun:
         top_n: its rows.
         outcomes: its rows of `user_outcomes`.
         metrics: its rows of `metrics`; none if nothing was ever measured.
+        users: as the last ingest that was published has left them.
+        items: likewise.
     """
 
     run_id: str
     top_n: DataFrame
     outcomes: DataFrame
     metrics: DataFrame | None
+    users: DataFrame | None = None
+    items: DataFrame | None = None
 
     @classmethod
     def of(cls, sink: Sink) -> Self | None:
@@ -35,7 +39,8 @@ class LastRun:
         if run_id is None or top_n is None or outcomes is None:
             return None
         mine = F.col("run_id") == run_id
-        return cls(run_id, top_n, outcomes.where(mine), None if metrics is None else metrics.where(mine))
+        measured = None if metrics is None else metrics.where(mine)
+        return cls(run_id, top_n, outcomes.where(mine), measured, sink.read(USERS), sink.read(ITEMS))
 
     def test_error(self, metric: str, *, scorer: str, strategy: str, protocol: str) -> float | None:
         """What a scorer's error was on the test part; none if it was not measured, or on parts made another way."""

@@ -78,6 +78,14 @@ class Change:
     score_sum: float | None
 
 
+@dataclass(frozen=True)
+class Turnover:
+    """Of users or items, from the source of the last run to that of this one."""
+
+    new: int
+    gone: int
+
+
 def of_lists(lists: DataFrame) -> ListTotals:
     """Users, outcomes and scores of staged first lists: `outcome`, `scores`."""
     size = F.size("scores")
@@ -140,6 +148,17 @@ def of_change(lists: DataFrame, last: LastRun) -> Change:
             score_sum=F.sum("score_sum"),
         )
     )
+
+
+def of_source(now: DataFrame, then: DataFrame, side: str) -> Turnover:
+    """Who has come and who has gone: rows of the table of a side (`<side>_index`, `in_source`). Shuffles both."""
+    index = f"{side}_index"
+    now, then = (
+        rows.where("in_source").select(index, F.lit(True).alias(name))
+        for rows, name in ((now, "is_now"), (then, "was_then"))
+    )
+    both = now.join(then, on=index, how="full_outer")
+    return Turnover(**_one(both, new=F.count_if(F.col("was_then").isNull()), gone=F.count_if(F.col("is_now").isNull())))
 
 
 def compared(lists: DataFrame, last: LastRun) -> DataFrame:

@@ -10,6 +10,7 @@ from pathlib import Path
 from recsys_spark.storage import Folder
 from recsys_spark.training.reading import count_rows, read_rows
 from recsys_spark.training.rows import TrainingRows
+from recsys_spark.training.scratch import scratch_folder
 from recsys_spark.training.settings import TrainingSettings
 
 
@@ -29,7 +30,5 @@ def opened_rows(stored: Folder, settings: TrainingSettings) -> Iterator[Training
     if count_rows(files, filesystem) <= settings.rows_in_memory:
         yield read_rows(files, filesystem)
         return
-    if settings.scratch is not None:
-        Path(settings.scratch).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="recsys-rows-", dir=settings.scratch) as scratch:
-        yield read_rows(files, filesystem, scratch=Path(scratch))
+    with scratch_folder(Path(settings.scratch or tempfile.gettempdir()), "recsys-rows-") as scratch:
+        yield read_rows(files, filesystem, scratch=scratch)

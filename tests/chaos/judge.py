@@ -1,4 +1,4 @@
-"""Runs a case and judges it: the re-run equals the clean one, and a reader saw nothing but complete runs."""
+"""Runs a case and judges it: the re-run equals the clean one, a reader saw only complete runs, no rubbish is left."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ import pandas as pd
 
 from tests.chaos.cases import Case
 from tests.chaos.night import Night
+from tests.chaos.rubbish import inventory, rubbish
 from tests.end_to_end.runs import PROJECT, Finished
 
 DAYS = ("2026-03-01", "2026-03-02")
@@ -30,12 +32,14 @@ class Clean:
         ratings: what the first and the second night read.
         rows: of the second night.
         counts: rows of `top_n` after the first and after the second night.
+        files: that there are after the second night and `maintain`.
     """
 
     first: Path
     ratings: tuple[Path, Path]
     rows: pd.DataFrame
     counts: tuple[int, int]
+    files: Counter[str]
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Verdict:
 
     equal: bool
     rubbish: list[str]
-    """What is left half-done after that."""
+    """What `maintain` leaves after that which is not in an output to which nothing happened."""
 
     seconds: float
 
@@ -87,8 +91,10 @@ def clean_nights(folder: Path, sample: Path, output_format: str) -> Clean:
     shutil.copytree(first, second, symlinks=True)
     counts.append(_finish(second, ratings[1], DAYS[1], output_format))
     rows = rows_of(second)
+    _maintain(second, output_format)
+    files = inventory(second)
     shutil.rmtree(second)
-    return Clean(first, ratings, rows, (counts[0], counts[1]))
+    return Clean(first, ratings, rows, (counts[0], counts[1]), files)
 
 
 def judge(case: Case, clean: Clean, folder: Path) -> Verdict:
@@ -112,6 +118,8 @@ def judge(case: Case, clean: Clean, folder: Path) -> Verdict:
     if case.survives and code != 0:
         clean_looks = False
     found = rows_of(output)
+    # older versions go at once, so the reader has left before
+    _maintain(output, case.format)
     return Verdict(
         place=case.place,
         format=case.format,
@@ -121,8 +129,8 @@ def judge(case: Case, clean: Clean, folder: Path) -> Verdict:
         reader_looks=looks,
         reader_clean=clean_looks,
         rerun=after.get("status", f"none: {again.errors[-500:]}"),
-        equal=found.equals(clean.rows),
-        rubbish=_rubbish(output),
+        equal=found.equals(clean.rows) and rows_of(output).equals(clean.rows),
+        rubbish=rubbish(output, clean.files),
         seconds=round(time.monotonic() - began, 1),
     )
 
@@ -152,6 +160,16 @@ def _finish(output: Path, ratings: Path, day: str, output_format: str) -> int:
     return int(summary["counts"]["rows_published"])
 
 
+def _maintain(output: Path, output_format: str) -> None:
+    """Let go at once all that may ever go."""
+    at_once = ("grace_hours=0", "vacuum_hours=0", "allow_short_retention=true")
+    settings = (f"output.format={output_format}", *(f"maintenance.{setting}" for setting in at_once))
+    upkeep = Night(output, output / "gone.txt", DAYS[1], job="maintain", settings=settings)
+    code, summary = upkeep.end()
+    if code != 0:
+        raise RuntimeError(f"maintain: {summary}\n{upkeep.errors[-3000:]}")
+
+
 @contextmanager
 def _reader(output: Path, log: Path) -> Iterator[None]:
     command = [sys.executable, "-m", "tests.chaos.reader", str(output), str(log)]
@@ -171,9 +189,3 @@ def _looks(log: Path, counts: tuple[int, int]) -> tuple[int, bool]:
     # runs sort by time: an earlier one must not come back
     order = [s["runs"][0] for s in seen] if complete else []
     return looks, complete and looks > 0 and order == sorted(order)
-
-
-def _rubbish(output: Path) -> list[str]:
-    """What only a run that is going on may leave lying about."""
-    left = [*output.rglob("*.draft"), *output.rglob("_unfinished-*"), *output.glob("state/publishing.json")]
-    return sorted(str(path.relative_to(output)) for path in left)

@@ -28,12 +28,13 @@ SMALL = (
 
 
 class Night:
-    """A running `./spark-submit.sh nightly`, in a session of processes of its own.
+    """A running `./spark-submit.sh JOB`, in a session of processes of its own.
 
     Args:
         output: where it writes.
         ratings: what it reads.
         day: its business date.
+        job: another one than the whole night.
         options: of Spark.
         settings: further `key=value`.
         file_size: bytes that no file it writes may exceed; none: no limit.
@@ -45,12 +46,13 @@ class Night:
         ratings: Path,
         day: str,
         *,
+        job: str = "nightly",
         options: Sequence[str] = LOCAL,
         settings: Sequence[str] = (),
         file_size: int | None = None,
     ) -> None:
         chosen = [f"source.path={ratings}", f"output.path={output}", *settings]
-        command = [str(PROJECT / "spark-submit.sh"), *options, "nightly", "--as-of", day, *SMALL]
+        command = [str(PROJECT / "spark-submit.sh"), *options, job, "--as-of", day, *SMALL]
         for setting in chosen:
             command += ["--set", setting]
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "PYTHONPATH"))}

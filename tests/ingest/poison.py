@@ -477,7 +477,7 @@ TYPES = [
         parquet(
             {"user": [1], "item": [7], "rating": [4.0], "time": pa.array([1_700_000_000 * 10**9], pa.timestamp("ns"))}
         ),
-        Refused("source.path", "TIMESTAMP(NANOS"),
+        Refused("source.path", "whose times are in microseconds"),
         ("source.format=parquet",),
         alone=True,
     ),

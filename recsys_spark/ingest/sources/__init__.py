@@ -19,7 +19,7 @@ from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.ingest.location import is_glob, resolved
 from recsys_spark.ingest.settings import ColumnRef, TableSource
 from recsys_spark.ingest.sources import delimited, delta, parquet
-from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
+from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read, meaning
 
 Reader = Callable[[SparkSession, TableSource, str], DataFrame]
 
@@ -106,9 +106,10 @@ def _unreadable(section: str, source: TableSource, error: AnalysisException) -> 
         return ConfigError(
             f"{section}.path", expected="a file or folder", found=f"nothing at '{source.path}'", hint=hint
         )
-    return DataError(
+    unforeseen = DataError(
         f"{section}.path", expected=f"{source.format} data", found=_first_line(error), hint=f"at {source.path}"
     )
+    return meaning(section, source, str(error)) or unforeseen
 
 
 def _first_line(error: Exception) -> str:

@@ -28,6 +28,10 @@ _MEANINGS = {
         "at most 20,480 columns in a line",
         "is the file damaged, or does something else end its lines?",
     ),
+    "TIMESTAMP(NANOS": (
+        "Parquet whose times are in microseconds or milliseconds",
+        "in pandas: to_parquet(..., coerce_timestamps='us', allow_truncated_timestamps=True)",
+    ),
     "CANNOT_READ_FILE_FOOTER": ("Parquet files", "is the format right, and are all files whole?"),
 }
 
@@ -45,10 +49,18 @@ def cannot_read(section: str, source: TableSource, error: Exception) -> DataErro
         hint = "columns of delimited text are text: write try_cast(column AS double) where not every value is a number"
         found = f"'{source.where}' ({text.splitlines()[0][:160]})"
         return DataError(f"{section}.where", expected="a condition that every row can answer", found=found, hint=hint)
-    for mark, (expected, hint) in _MEANINGS.items():
-        if mark in text:
-            return DataError(f"{section}.path", expected=expected, found=f"'{source.path}', which is not", hint=hint)
+    known = meaning(section, source, text)
+    if known is not None:
+        return known
     causes = [line.removeprefix("Caused by: ") for line in text.splitlines() if line.startswith("Caused by: ")]
     lines = [line for line in text.strip().splitlines() if not line.startswith("An error occurred while calling")]
     found = (causes[-1] if causes else lines[0] if lines else "no reason given").strip(" :")[:200]
     return DataError(f"{section}.path", expected=f"{source.format} that can be read to its end", found=found)
+
+
+def meaning(section: str, source: TableSource, text: str) -> DataError | None:
+    """The error that a text of Spark's means; none if nobody foresaw it."""
+    for mark, (expected, hint) in _MEANINGS.items():
+        if mark in text:
+            return DataError(f"{section}.path", expected=expected, found=f"'{source.path}', which is not", hint=hint)
+    return None

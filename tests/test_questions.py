@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import artifact, config, stages
+from recsys_spark import artifact, config, questions, stages
 from recsys_spark.errors import AuditError, DataError
 from recsys_spark.job import Job
 from recsys_spark.kernels.scorer import PairScorer
@@ -70,7 +70,7 @@ def ranked(job: JobMaker, folder: Path, pairs: list[tuple[int, int]], *overrides
     (folder / "pairs.csv").write_text("what;who\n" + text)
     table = f"pairs={{path: {folder}/pairs.csv, separator: ';', columns: {{user: who, item: what}}}}"
     asked = job(table, *overrides)
-    stages.score_pairs(asked)
+    questions.score_pairs(asked)
     return asked
 
 
@@ -113,7 +113,7 @@ def test_a_table_that_cannot_be_read_leaves_the_answer_before_it(job: JobMaker, 
     second = job(f"pairs={{path: {tmp_path}/pairs.csv, separator: ';', columns: {{user: who, item: what}}}}")
 
     with pytest.raises(DataError, match="user_missing 1"):
-        stages.score_pairs(second)
+        questions.score_pairs(second)
 
     assert set(published(second, "ranked_pairs").run_id) == {first.run.run_id}
 
@@ -138,7 +138,7 @@ def lists(job: Job) -> dict[int, list[int]]:
 def test_every_item_gets_the_best_users_who_have_not_seen_it(job: JobMaker) -> None:
     asked, left_out = job("scoring.top_users=4"), seen()
 
-    stages.top_users(asked)
+    questions.top_users(asked)
 
     assert lists(asked) == best_users(asked, 4, lambda u, i: (u, i) not in left_out)
     rows, scores = published(asked, "top_users"), scores_of(asked)
@@ -161,7 +161,7 @@ def test_what_restricts_the_nightly_lists_restricts_these(job: JobMaker, tmp_pat
     stages.ingest(asked)
     stages.train(asked)
 
-    stages.top_users(asked)
+    questions.top_users(asked)
 
     allowed = best_users(asked, 10, lambda u, i: u in (3, 9, 12) and (i != 7 or u == 9))
     assert lists(asked) == {item: users for item, users in allowed.items() if item < 10}
@@ -172,17 +172,17 @@ def test_lists_that_forget_who_has_seen_the_item_are_not_published(
     job: JobMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, forgetful = job(), job()
-    stages.top_users(first)
+    questions.top_users(first)
     everybody = stages.left_out_of_lists
     monkeypatch.setattr(stages, "left_out_of_lists", lambda *a: everybody(*a).where("false"))
 
     with pytest.raises(AuditError, match="nothing_seen"):
-        stages.top_users(forgetful)
+        questions.top_users(forgetful)
 
     assert set(published(first, "top_users").run_id) == {first.run.run_id}
 
 
-@pytest.mark.parametrize("question", [stages.score_pairs, stages.top_users])
+@pytest.mark.parametrize("question", [questions.score_pairs, questions.top_users])
 def test_a_question_before_the_model_is_trained_says_which_job_to_run(
     job: JobMaker, question: Callable[[Job], None]
 ) -> None:
