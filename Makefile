@@ -56,6 +56,7 @@ pages:  ## docs/performance.md with its pictures and docs/scale.md, from figures
 
 chaos: setup  ## nights that are killed, starved and damaged; ARGS="--kills 4" for fewer
 	$(PYTHON) -m tests.chaos --out docs/chaos.json $(ARGS)
+	$(PYTHON) docs/make_chaos.py
 
 format: setup  ## mend the layout, and what ruff can mend
 	$(PYTHON) -m ruff check --fix $(SOURCES)

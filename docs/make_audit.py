@@ -36,9 +36,9 @@ figures of every run, `null` where one cannot be told, so that one sees how near
 that was compared with: the visible one of the same output. A first night has none, and passes; nor has a back-fill, a
 run of an earlier day than the visible one. Of several lists of a user (`scoring.variants`) the first counts.
 
-Beside the figures the summary's `counts` tell how many users and items are new in the source since the last run, and how
-many have gone from it (`users_new`, `users_gone`, `items_new`, `items_gone`). Those who have gone keep their index and a
-row in `users` and `items`, with `in_source` false; they are in no list of this run.
+Beside the figures the summary's `counts` tell how many users and items are new in the source since the last run, and
+how many have gone from it (`users_new`, `users_gone`, `items_new`, `items_gone`). Those who have gone keep their
+index and a row in `users` and `items`, with `in_source` false; they are in no list of this run.
 
 A source that is stuck gives sound rows, night after night: give `quality.max_source_age`, in days, which stops before
 anything is trained. It needs `source.columns.timestamp`; without it both keys are refused. Defects in the source stop

@@ -26,10 +26,8 @@ _VARYING = re.compile(
     r"|(?<=state/lock/)\d+"
 )
 
-_LOG = re.compile(
-    r"\d{20}\.(json|crc|checkpoint\.parquet)|_last_checkpoint|_commits|_sidecars|\.\d{20}\.[^/]*\.crc|\.s3-optimization-\d"
-)
-"""What may lie in `_delta_log`."""
+_LOG = re.compile(r"\d{20}\.(json|crc|checkpoint\.parquet)|_last_checkpoint|_last_vacuum_info")
+"""What may lie in `_delta_log`, beside checksums of these."""
 
 
 def inventory(output: Path) -> Counter[str]:
@@ -65,11 +63,13 @@ def _beside(table: Path) -> Iterator[str]:
     named = {unquote(path) for path in DeltaTable(table).get_add_actions(flatten=True)["path"].to_pylist()}
     for path in sorted(table.rglob("*")):
         name = str(path.relative_to(table))
+        in_log = name.startswith("_delta_log/")
         if path.is_dir():
-            if not any(path.iterdir()) and name != "_delta_log":
+            # Delta makes folders of its own beside its log
+            if not any(path.iterdir()) and not in_log:
                 yield f"{table.name}/{name}: an empty folder"
-        elif name.startswith("_delta_log/"):
-            if _LOG.fullmatch(path.name) is None:
+        elif in_log:
+            if _LOG.fullmatch(re.sub(r"^\.(.+)\.crc$", r"\1", path.name)) is None:
                 yield f"{table.name}/{name}: no file of a Delta log"
         elif name not in named and not path.name.endswith(".crc"):
             yield f"{table.name}/{name}: in no version"

@@ -90,6 +90,7 @@ items:
 model: {{embedding_size: 4}}
 training: {{epochs: 2}}
 scoring: {{top_n: 5}}
+run: {{log_format: json, prometheus: {folder}/recsys.prom}}
 """
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "PYTHONPATH"))} | {
@@ -142,6 +143,8 @@ def test_what_is_no_secret_is_found_everywhere(watched: Watched) -> None:
     assert any("/top_n/" in name and name.endswith(".parquet") for name in found)
     assert any("/summaries/" in name for name in found)
     assert any("/_delta_log/" in name for name in found)
+    assert any(name.endswith("/recsys.prom") for name in found)
+    assert f'"run_id": "{run_id}", "job": "nightly", "stage": null, "event": "ended"' in watched.run.errors
     assert "mine.yaml" in watched.processes
     assert "org.apache.spark.deploy.SparkSubmit" in watched.processes
     assert "pyspark.daemon" in watched.processes
