@@ -28,7 +28,7 @@ import pandas as pd  # noqa: E402
 from recsys_spark import config  # noqa: E402
 from recsys_spark.models.registry import model_for  # noqa: E402
 from recsys_spark.models.sides import Sides  # noqa: E402
-from recsys_spark.models.warm import Weights, weights_of  # noqa: E402
+from recsys_spark.models.warm import Weights  # noqa: E402
 from recsys_spark.settings import Settings  # noqa: E402
 from recsys_spark.training.feed import TrainingRows  # noqa: E402
 from recsys_spark.training.fit import Trainer  # noqa: E402
@@ -108,7 +108,7 @@ def measured(
         return trainer.fit("validated", rows.select("train"), epochs=epochs, validation=validation, start=start)
 
     before = fit(first, 0)
-    cold, warm = fit(second, 1), fit(second, 1, weights_of(before.network))
+    cold, warm = fit(second, 1), fit(second, 1, before.learned())
     errors = [result.val_mse for result in cold.history]
     reached = errors[cold.epochs - 1]
     assert reached is not None

@@ -25,7 +25,6 @@ from recsys_spark.kernels.arrays import I32
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.known_features import KnownFeatures
 from recsys_spark.manifest import Description, FitName, Manifest, Role, read_manifest
-from recsys_spark.models.warm import weights_of
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from recsys_spark.training.fits import TrainedModels, rows_of
@@ -90,7 +89,7 @@ def night_artefact(
         columns=columns_of(known, rows, to_start_from),
         started_from=started_from,
     )
-    weights = {fit: weights_of(fitted.network) for fit, fitted in to_start_from.items()}
+    weights = {fit: fitted.learned() for fit, fitted in to_start_from.items()}
     return Artefact(description, {"published": published, "evaluated": evaluated}, weights=weights)
 
 

@@ -110,6 +110,10 @@ class PosteriorMfSettings(Section):
     friction: float = Field(0.2, gt=0, lt=1)
     """Share of the momentum lost in each step, a."""
 
+    carried: float = Field(0.5, ge=0, lt=1)
+    """At a warm start: the part of last night's mean in the new one, for users and items without new ratings; less for
+    those with some."""
+
     score_std: bool = False
     """Whether samples are stored with the model, so that each published score gets its standard deviation."""
 

@@ -18,7 +18,7 @@ from recsys_spark.models.embedding import clear
 from recsys_spark.models.model import Model
 from recsys_spark.models.posterior_mf import PosteriorMf
 from recsys_spark.models.sides import SIDES, Sides
-from recsys_spark.models.warm import Weights, carry_over
+from recsys_spark.models.warm import Weights, carry_over, shrunk
 from recsys_spark.training.callbacks import early_stopping, on_request, timekeeping
 from recsys_spark.training.checkpoints import Checkpoints, FitState, KeptFit, fit_key
 from recsys_spark.training.compiling import compile_for, loss_name
@@ -196,7 +196,7 @@ class Trainer:
     def _first_network(self, rows: TrainingRows, sides: Sides, start: Weights | None) -> keras.Model:
         network = self.model.build(sides)
         if start is not None:
-            carry_over(start, network)
+            carry_over(shrunk(start, self.settings.warm_shrink), network)
         # no step ever touches these rows: what is zero now is zero in the end
         clear(network, "user", ~present(rows.user, sides.n_users))
         clear(network, "item", ~present(rows.item, sides.n_items))

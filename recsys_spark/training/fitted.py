@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from recsys_spark.kernels.arrays import F32, I32, Flags
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.models.model import Model
+from recsys_spark.models.warm import Weights, weights_of
 from recsys_spark.training.checkpoints import KeptFit
 from recsys_spark.training.epochs import EpochClock, EpochResult
 from recsys_spark.training.target import Target
@@ -62,6 +63,7 @@ class Fitted:
         history: of all epochs run; more than `epochs` after early stopping.
         samples: of the posterior, side by side in one wide dot product; none: there are none.
         n_samples: how many they are.
+        memory: what a later fit has to know of this one beside the network; arrays by name.
     """
 
     model: Model
@@ -72,6 +74,11 @@ class Fitted:
     history: tuple[EpochResult, ...]
     samples: PairScorer | None = None
     n_samples: int = 0
+    memory: Weights = field(default_factory=dict)
+
+    def learned(self) -> Weights:
+        """What a later fit can start from."""
+        return {**weights_of(self.network), **self.memory}
 
     def scorers(self) -> dict[str, PairScorer]:
         """The network as plain arrays; see `Model.export`."""

@@ -7,7 +7,7 @@ Salakhutdinov and Mnih: Bayesian Probabilistic Matrix Factorization using Markov
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import keras
@@ -22,6 +22,7 @@ from recsys_spark.models.warm import Weights, carry_over
 from recsys_spark.training.callbacks import on_request, timekeeping
 from recsys_spark.training.checkpoints import Arrays, FitState
 from recsys_spark.training.compiling import step_by_xla, uses_xla
+from recsys_spark.training.earlier_mean import EarlierMean, memory
 from recsys_spark.training.epochs import EpochResult
 from recsys_spark.training.feed import EpochOrder, TrainingRows, dataset
 from recsys_spark.training.fitted import Fitted, Wanted, present
@@ -72,7 +73,8 @@ def sample_posterior(
         rows: what is fitted.
         sides: the users and items.
         validation: measured with the mean of the samples so far.
-        start: those of the mean of an earlier fit, from which the chain starts instead of from noise.
+        start: what an earlier fit learned: the chain starts from its mean instead of from noise, and the mean becomes a
+            part of the new one (`earlier_mean.py`).
 
     Returns:
         The compressed mean; with `score_std` also the samples. Driver memory: 4 bytes x samples x columns for each user
@@ -81,11 +83,15 @@ def sample_posterior(
     settings, target, clock, kept = model.settings, wanted.target, wanted.clock, wanted.kept
     chain = Chain(due=sample_epochs(wanted.epochs, settings.burn_in, settings.samples), validation=validation)
     chain.expected = None if validation is None else target.transform(validation.rating)
+    sizes = (sides.n_users, sides.n_items)
+    if start is not None and EarlierMean.is_in(start):
+        chain.earlier = EarlierMean.of(start, rows, target, sizes=sizes, carried=settings.carried)
+    known = memory(rows, target, n_users=sizes[0], n_items=sizes[1])
     before = kept.last()
     if before is not None:
         chain.take_up(before.arrays)
         if before.over:
-            return _fitted(model, sides, wanted, chain.samples, before.history)
+            return _fitted(model, sides, wanted, chain, known, before.history)
     network = _sample_network(model, rows, sides, start)
     optimizer = _sampler(network, model, rows, sides, target, seed=training.seed)
     network.compile(optimizer=optimizer, loss="mse", metrics=["mse", "mae"], jit_compile=False)
@@ -112,7 +118,7 @@ def sample_posterior(
         clock.fit_ends()
     history = tuple(clock.history)
     kept.keep(FitState(len(history), True, chain.arrays(), history))
-    return _fitted(model, sides, wanted, chain.samples, history)
+    return _fitted(model, sides, wanted, chain, known, history)
 
 
 def sample_epochs(epochs: int, burn_in: int, samples: int) -> tuple[int, ...]:
@@ -134,11 +140,13 @@ class Chain:
         due: epochs after which one is taken.
         validation: rows to measure the mean of the samples on.
         expected: their targets.
+        earlier: the mean of an earlier night, which is a part of this one's; none: it is not.
     """
 
     due: Iterable[int]
     validation: TrainingRows | None = None
     expected: F32 | None = None
+    earlier: EarlierMean | None = None
     samples: list[Sample] = field(default_factory=list)
     _predicted: Any = 0.0
 
@@ -151,7 +159,10 @@ class Chain:
         self.samples.append(Sample(user, item, *biases))
         if self.validation is not None and self.expected is not None and len(self.expected):
             self._predicted += self.samples[-1].predict(self.validation)
-            error = self._predicted / len(self.samples) - self.expected
+            predicted = self._predicted / len(self.samples)
+            if self.earlier is not None:
+                predicted = self.earlier.mixed(predicted, self.validation)
+            error = predicted - self.expected
             logs["val_mse"], logs["val_mae"] = float(np.mean(error**2)), float(np.mean(np.abs(error)))
 
     def arrays(self) -> dict[str, F32]:
@@ -185,7 +196,17 @@ def compressed(samples: list[Sample], columns: int) -> tuple[F32, F32]:
         f32[n_users, columns] and f32[n_items, columns].
     """
     a = np.concatenate([s.user for s in samples], axis=1) / np.float32(len(samples))
-    w = np.concatenate([s.item for s in samples], axis=1)
+    return nearest(a.astype(np.float32, copy=False), np.concatenate([s.item for s in samples], axis=1), columns)
+
+
+def nearest(a: F32, w: F32, columns: int) -> tuple[F32, F32]:
+    """The product A W^T as one of fewer columns; see `compressed`.
+
+    Args:
+        a: f32[n_users, m]
+        w: f32[n_items, m]
+        columns: kept; zeros where there are fewer.
+    """
     (q_a, r_a), (q_w, r_w) = np.linalg.qr(a), np.linalg.qr(w)
     left, singular, right = np.linalg.svd(r_a @ r_w.T)
     kept = min(columns, len(singular))
@@ -218,14 +239,21 @@ def stacked(samples: list[Sample], target: Target, clip: tuple[float, float] | N
 
 
 def _fitted(
-    model: PosteriorMf, sides: Sides, wanted: Wanted, samples: list[Sample], history: tuple[EpochResult, ...]
+    model: PosteriorMf, sides: Sides, wanted: Wanted, chain: Chain, known: Weights, history: tuple[EpochResult, ...]
 ) -> Fitted:
-    mean = _mean_network(model, sides, samples)
-    target, clip = wanted.target, wanted.clip
+    fitted = Fitted(
+        model,
+        _mean_network(model, sides, chain),
+        wanted.target,
+        wanted.clip,
+        wanted.epochs,
+        history,
+        memory=known,
+    )
     if not model.settings.score_std:
-        return Fitted(model, mean, target, clip, wanted.epochs, history)
-    stored = stacked(samples, target, clip)
-    return Fitted(model, mean, target, clip, wanted.epochs, history, stored, len(samples))
+        return fitted
+    stored = stacked(chain.samples, wanted.target, wanted.clip)
+    return replace(fitted, samples=stored, n_samples=len(chain.samples))
 
 
 def _sample_network(model: PosteriorMf, rows: TrainingRows, sides: Sides, start: Weights | None) -> keras.Model:
@@ -265,14 +293,18 @@ def _sampler(
     return Sghmc(tables, n_rows=len(rows), noise=0.65 * spread, step=step, friction=friction, seed=seed)
 
 
-def _mean_network(model: PosteriorMf, sides: Sides, samples: list[Sample]) -> keras.Model:
-    network = model.build(sides)
-    user, item = compressed(samples, model.settings.columns)
+def _mean_network(model: PosteriorMf, sides: Sides, chain: Chain) -> keras.Model:
+    network, samples, columns = model.build(sides), chain.samples, model.settings.columns
+    user, item = compressed(samples, columns)
+    biases = (np.mean([s.user_bias for s in samples], axis=0), np.mean([s.item_bias for s in samples], axis=0))
+    if chain.earlier is not None:
+        user, item = nearest(*chain.earlier.factors(user, item), columns)
+        biases = chain.earlier.biases(*biases)
     means = {
         "user_embedding": user,
         "item_embedding": item,
-        "user_bias": np.mean([s.user_bias for s in samples], axis=0)[:, None],
-        "item_bias": np.mean([s.item_bias for s in samples], axis=0)[:, None],
+        "user_bias": biases[0][:, None],
+        "item_bias": biases[1][:, None],
     }
     for layer, weights in means.items():
         network.get_layer(layer).set_weights([weights])

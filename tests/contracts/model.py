@@ -46,7 +46,7 @@ class ModelContract:
     settings: ClassVar[ModelSettings]
     targets: ClassVar[tuple[str, ...]] = ("none", "centred", "standardised")
     training: ClassVar[dict[str, Any]] = {"epochs": 15, "batch_size": 64, "learning_rate": 0.03}
-    shortest: ClassVar[dict[str, Any]] = {"epochs": 1, "learning_rate": 1e-6}
+    shortest: ClassVar[dict[str, Any]] = {"epochs": 1, "learning_rate": 1e-6, "warm_shrink": 1}
     """A fit that changes hardly anything, for a warm start to show what it knew."""
 
     def network_scores(self, fitted: Fitted, users: I32, items: I32) -> dict[str, F32]:

@@ -13,7 +13,7 @@ from recsys_spark.models.embedding import clear
 from recsys_spark.models.registry import model_for
 from recsys_spark.models.settings import ClassifierSettings, DotSettings, MlpSettings, ModelSettings
 from recsys_spark.models.sides import Sides
-from recsys_spark.models.warm import carry_over, weights_of
+from recsys_spark.models.warm import carry_over, shrunk, weights_of
 from recsys_spark.training.fit import load_keras
 
 N_USERS, N_ITEMS = 6, 5
@@ -91,6 +91,18 @@ def test_what_features_weigh_is_taken() -> None:
     carry_over(weights_of(old), new)
     for layer in ("item_embedding_of_features", "item_bias_of_features"):
         np.testing.assert_array_equal(weights(new, layer), weights(old, layer))
+
+
+@pytest.mark.parametrize("settings", [DOT, MLP], ids=lambda settings: settings.name)
+def test_shrinking_changes_the_length_of_vectors_and_nothing_else(settings: ModelSettings) -> None:
+    before = weights_of(network(settings, features=2))
+    after = shrunk(before, 0.25)
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed == {"user_embedding.0", "item_embedding.0"}
+    assert before.keys() == after.keys()
+    for name in changed:
+        assert after[name].dtype == np.float32
+        np.testing.assert_array_equal(after[name], 0.25 * before[name])
 
 
 @pytest.mark.parametrize(

@@ -199,3 +199,13 @@ class TestWarmStart:
     def test_epochs_of_their_own_win(self) -> None:
         warm = Trainer(Dot(DotSettings()), TrainingSettings(epochs=30, warm_epochs=5), lambda _: Sides(1, 1)).warm()
         assert warm.settings.epochs == 5
+
+    def test_vectors_start_shorter_by_the_settings_and_biases_as_they_were(self) -> None:
+        settings = TrainingSettings(epochs=1, learning_rate=1e-9, warm_shrink=0.25, early_stopping=None)
+        trainer = Trainer(Dot(DotSettings(embedding_size=2)), settings, lambda _: Sides(12, 12))
+        rows = self.night(300, changed="")
+        before = weights_of(trainer.fit("validated", rows, epochs=1).network)
+        after = weights_of(trainer.fit("validated", rows, epochs=1, start=before).network)
+        for name, factor in (("user_embedding.0", 0.25), ("item_embedding.0", 0.25), ("user_bias.0", 1.0)):
+            assert np.abs(before[name]).max() > 0
+            np.testing.assert_allclose(after[name], factor * before[name], atol=1e-6)

@@ -143,14 +143,18 @@ class TestFit:
     @classmethod
     @cache
     def fitted(cls) -> Fitted:
-        model = PosteriorMfSettings(embedding_size=2, columns=8, burn_in=cls.BURN_IN, samples=cls.N, score_std=True)
-        training = TrainingSettings(epochs=cls.EPOCHS, batch_size=1000, target="standardised")
-        trainer = Trainer(model_for(model), training, sides_of)
-        return trainer.fit("validated", ROWS, epochs=cls.EPOCHS, validation=VALIDATION)
+        return cls.trainer().fit("validated", ROWS, epochs=cls.EPOCHS, validation=VALIDATION)
 
-    def drawn(self) -> list[F32]:
+    @classmethod
+    def trainer(cls) -> Trainer:
+        """Of a model with columns enough for the mean of all samples, twice."""
+        model = PosteriorMfSettings(embedding_size=2, columns=16, burn_in=cls.BURN_IN, samples=cls.N, score_std=True)
+        training = TrainingSettings(epochs=cls.EPOCHS, batch_size=1000, target="standardised")
+        return Trainer(model_for(model), training, sides_of)
+
+    def drawn(self, fitted: Fitted | None = None) -> list[F32]:
         """What each stored sample says of the validation rows, in rating units."""
-        stored = self.fitted().samples
+        stored = (fitted or self.fitted()).samples
         assert stored is not None
         width = stored.user.shape[1] // self.N
         products = stored.user[VALIDATION.user] * stored.item[VALIDATION.item]
@@ -189,3 +193,17 @@ class TestFit:
         model = PosteriorMfSettings(embedding_size=2, columns=8, burn_in=1, samples=2)
         fitted = Trainer(model_for(model), TrainingSettings(batch_size=1000), sides_of).fit("published", ROWS, epochs=3)
         assert (fitted.samples, fitted.n_samples, list(fitted.scorers())) == (None, 0, ["main"])
+
+    def test_a_warm_start_takes_the_earlier_mean_into_the_new_one(self) -> None:
+        start = self.fitted().learned()
+
+        warm = self.trainer().fit("validated", ROWS, epochs=9, validation=VALIDATION, start=start)
+
+        alone, before = np.mean(self.drawn(warm), axis=0), self.fitted().predict(VALIDATION.user, VALIDATION.item)
+        predicted = warm.predict(VALIDATION.user, VALIDATION.item)
+        rated = np.isin(VALIDATION.user, ROWS.user) & np.isin(VALIDATION.item, ROWS.item)
+        assert rated.any()
+        np.testing.assert_allclose(predicted[rated], (alone + before)[rated] / 2, atol=1e-4)
+        assert np.abs(alone - before).max() > 0.01
+        error = float(np.mean((predicted - VALIDATION.rating) ** 2))
+        assert warm.history[-1].val_mse == pytest.approx(error, rel=1e-3)
