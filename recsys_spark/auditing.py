@@ -134,5 +134,5 @@ def _measured(job: Job, last: LastRun | None) -> figures.Measured:
     if "test" not in metrics:
         return figures.Measured(metric, None, {}, None)
     then = None if last is None else last.test_error(metric, scorer=MAIN, strategy=strategy, protocol=protocol)
-    baselines = {name: errors[metric] for name, errors in metrics["baseline"].items()}
+    baselines = {name: errors[metric] for name, errors in metrics["baseline"].items() if metric in errors}
     return figures.Measured(metric, metrics["test"][metric], baselines, then)

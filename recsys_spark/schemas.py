@@ -196,7 +196,7 @@ METRICS = TableSchema(
     (
         RUN_ID,
         MODEL_ID,
-        Column("scorer", pa.string(), "main for the model, else the baseline: mean, item_mean, bias, als"),
+        Column("scorer", pa.string(), "main for the model, else the baseline: mean, item_mean, bias, popularity, als"),
         Column("strategy", pa.string(), "How the parts were made: split.strategy"),
         Column("protocol", pa.string(), "How it was measured: evaluation.protocol"),
         Column("split", pa.string(), "train, validation or test; on validation, of scorers fitted on train alone"),
@@ -204,7 +204,7 @@ METRICS = TableSchema(
             "segment",
             pa.string(),
             "rating=, user_ratings= or item_ratings= and a value or range (how many ratings the user or item has among "
-            "the rows of the fit); null for all rows",
+            "the rows of the fit), or a column of evaluation.segments; null for all rows",
             nullable=True,
         ),
         Column(
@@ -218,9 +218,13 @@ METRICS = TableSchema(
             pa.string(),
             "n; mse, rmse, mae; where the model clips these are of clipped predictions, the baselines' too, and "
             "mse_unclipped, rmse_unclipped, mae_unclipped of unclipped ones; accuracy and mae_most_likely of a "
-            "classifier; mse_gain: the best baseline's mse minus the model's; loss and learning_rate of an epoch",
+            "classifier; mse_gain: the best baseline's mse minus the model's; loss and learning_rate of an epoch. Of "
+            "ranking, with k: ndcg, recall, precision, map, mrr, hit_rate, novelty, item_coverage, gini, ndcg_gain "
+            "(the model's ndcg minus the best baseline's); n_users, cold_users, users_without_relevant_items, "
+            "cold_item_ratings",
         ),
         Column("k", pa.int32(), "Cut-off of a ranking metric", nullable=True),
+        Column("relevant_at", pa.float64(), "Of ranking: the lowest rating of a relevant item", nullable=True),
         Column("value", pa.float64(), "The figure; errors in rating units, loss in units of the target"),
         Column("low", pa.float64(), "Lower end of its 95 % interval, by resampling users", nullable=True),
         Column("high", pa.float64(), "Upper end of its 95 % interval, by resampling users", nullable=True),

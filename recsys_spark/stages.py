@@ -22,7 +22,7 @@ from recsys_spark.bookkeeping import announce, enter, leave_as_it_is, open_books
 from recsys_spark.carrying import remember, wanted_users
 from recsys_spark.errors import DataError
 from recsys_spark.evaluation.epochs import epoch_metrics
-from recsys_spark.evaluation.fits import measure
+from recsys_spark.evaluation.fits import Evidence, measure
 from recsys_spark.evaluation.rating import Metric
 from recsys_spark.evaluation.rows import metric_rows, nested, stored_metrics
 from recsys_spark.ingest import night
@@ -194,8 +194,10 @@ def evaluate(job: Job) -> None:
                 )
         else:
             stored = artifact.load(str(job.run.models / trained["model_id"]), "evaluated")
-            errors = measure(ingested.read(job.spark, "ratings"), stored, job.settings.evaluation)
-            metrics = [*errors, *epoch_metrics(trained["history"])]
+            scratch = job.folder("evaluate") / "ranked"
+            evidence = Evidence(ingested.read(job.spark, "ratings"), ingested.read(job.spark, "users"), scratch)
+            metrics = [*measure(evidence, stored, job.settings.evaluation), *epoch_metrics(trained["history"])]
+            scratch.delete()
         job.folder("evaluate").write_json(RECORD, [m._asdict() for m in metrics])
         job.summary.metrics = nested(metrics)
         _say_metrics(job)
@@ -407,10 +409,29 @@ def _say_metrics(job: Job) -> None:
     if not tree:
         return
     part = "test" if "test" in tree else "train"
-    others = ", ".join(f"{name} {m['mse']:.4f}" for name, m in tree["baseline"].items())
-    low, high = tree[part].get("intervals", {}).get("mse", (None, None))
-    interval = "" if low is None else f" [{low:.4f}, {high:.4f}]"
-    job.progress.say(f"{part} MSE {tree[part]['mse']:.4f}{interval} (baselines: {others})")
+    mine, baselines = tree[part], tree["baseline"]
+
+    def told(metric: str) -> str:
+        others = ", ".join(f"{name} {m[metric]:.4f}" for name, m in baselines.items() if metric in m)
+        low, high = mine.get("intervals", {}).get(metric, (None, None))
+        interval = "" if low is None else f" [{low:.4f}, {high:.4f}]"
+        return f"{mine[metric]:.4f}{interval} (baselines: {others})"
+
+    job.progress.say(f"{part} MSE {told('mse')}")
+    for k in job.settings.evaluation.k:
+        metric = f"ndcg@{k}"
+        if metric in mine:
+            job.progress.say(f"{part} NDCG@{k} {told(metric)}")
+            _warn_of_popularity(job, metric, mine[metric], baselines["popularity"][metric])
+
+
+def _warn_of_popularity(job: Job, metric: str, model: float, popularity: float) -> None:
+    """Lists by predicted rating answer what a user would rate highest, mostly not what they will want next."""
+    if model < popularity:
+        job.run.warn(
+            f"ranking: {metric} of the model is {model:.4f}, that of popularity {popularity:.4f}: its lists tell what "
+            f"users would rate highest (training.objective {job.settings.training.objective}), not what they want next"
+        )
 
 
 def _night_inputs(settings: Settings) -> night.NightInputs:

@@ -13,16 +13,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.als import fit_als
 from recsys_spark.evaluation.baselines import RATING_BASELINES
+from recsys_spark.evaluation.ranking import RankingPlan, mean_rating, rank_users, whole_files
+from recsys_spark.evaluation.ranking_figures import RankingFigures
 from recsys_spark.evaluation.rating import MAIN, VALIDATED, Metric, rating_errors
 from recsys_spark.evaluation.segments import rating_bins
 from recsys_spark.evaluation.settings import EvaluationSettings
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.side_by_side import side_by_side
+from recsys_spark.storage import Folder
 
 _POPULARITY = "popularity"
 
@@ -35,31 +39,60 @@ class MeasuredFit:
         scorers: `main` and the baselines, by name.
         popularity: how many of the rows each user and item has; none where that is not stored.
         parts: to measure on.
+        held_out: the part whose users are ranked.
+        fitted: the parts that the fit has seen.
     """
 
     scorers: Mapping[str, PairScorer]
     popularity: PairScorer | None
     parts: tuple[str, ...]
+    held_out: str
+    fitted: tuple[str, ...]
 
 
-def measure(ratings: DataFrame, stored: Mapping[str, PairScorer], settings: EvaluationSettings) -> list[Metric]:
-    """Every rating error of a run, the model beside its baselines.
-
-    Where the model clips, the baselines are clipped to the same bounds: figures of one name, `mse` or `mse_unclipped`,
-    can be compared whatever the scorer.
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a run is measured on.
 
     Args:
-        ratings: `user_index`, `item_index`, `rating`, `part`.
+        ratings: `user_index`, `item_index`, `rating`, `part`, as stored: a file has all rows of its users, in order.
+        users: `user_index`, `attributes`, for `evaluation.segments`.
+        scratch: an empty folder for what is read several times; the caller removes it.
+    """
+
+    ratings: DataFrame
+    users: DataFrame
+    scratch: Folder
+
+
+def measure(evidence: Evidence, stored: Mapping[str, PairScorer], settings: EvaluationSettings) -> list[Metric]:
+    """Every figure of a run, the model beside its baselines: rating errors, and how well it ranks.
+
+    Args:
+        evidence: what it is measured on.
         stored: the scorers of the role `evaluated`.
         settings: of the evaluation.
 
     Returns:
-        As `rating_errors`. The baseline `als` is fitted on train + validation only, so it has no figures on validation.
+        As `rating_errors` and `RankingFigures.all`. The baseline `als` is fitted on train + validation only, so it has
+        no figures on validation.
     """
     evaluated, *others = fits_of(stored)
     if "als" in settings.baselines:
-        scorers = {**evaluated.scorers, "als": _als(ratings, evaluated.scorers, settings)}
+        scorers = {**evaluated.scorers, "als": _als(evidence.ratings, evaluated.scorers, settings)}
         evaluated = replace(evaluated, scorers=scorers)
+    fits = (evaluated, *others)
+    errors = _rating_errors(evidence.ratings, fits, settings)
+    # one after the other: which files a task gets is a setting of the session
+    return [*errors, *(metric for fit in fits for metric in _ranking(evidence, fit, settings))]
+
+
+def _rating_errors(ratings: DataFrame, fits: tuple[MeasuredFit, ...], settings: EvaluationSettings) -> list[Metric]:
+    """Every rating error, the model beside its baselines.
+
+    Where the model clips, the baselines are clipped to the same bounds: figures of one name, `mse` or `mse_unclipped`,
+    can be compared whatever the scorer.
+    """
     bins = rating_bins(ratings)
 
     def errors(fit: MeasuredFit) -> list[Metric]:
@@ -72,8 +105,41 @@ def measure(ratings: DataFrame, stored: Mapping[str, PairScorer], settings: Eval
             seed=settings.seed,
         )
 
-    found = side_by_side(*(lambda fit=fit: errors(fit) for fit in (evaluated, *others)))
+    found = side_by_side(*(lambda fit=fit: errors(fit) for fit in fits))
     return [metric for metrics in found for metric in metrics]
+
+
+def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings) -> list[Metric]:
+    """How well a fit ranks, beside popularity and the baselines asked for: those that predict ratings rank badly."""
+    popularity, ratings = fit.popularity, evidence.ratings
+    if not settings.k or popularity is None or popularity.item_bias is None or popularity.user_bias is None:
+        return []
+    relevant_at = settings.relevant_at
+    if relevant_at is None:
+        relevant_at = mean_rating(ratings, fit.fitted)
+    beside: dict[str, PairScorer] = {name: fit.scorers[name] for name in settings.baselines if name in fit.scorers}
+    plan = RankingPlan(
+        scorers={MAIN: fit.scorers[MAIN], _POPULARITY: popularity, **beside},
+        candidates=np.flatnonzero(popularity.item_bias > 0).astype(np.int32),
+        item_counts=popularity.item_bias,
+        known_users=popularity.user_bias > 0,
+        relevant_at=relevant_at,
+        cutoffs=settings.k,
+    )
+    place = str(evidence.scratch / fit.held_out)
+    with whole_files(ratings.sparkSession):
+        rows = rank_users(ratings, plan, held_out=fit.held_out, fitted=fit.fitted)
+        rows.write.mode("overwrite").parquet(place)
+    ranked = ratings.sparkSession.read.parquet(place)
+    if ranked.isEmpty():
+        return []
+    figures = RankingFigures(
+        ranked, fit.held_out, settings.k, len(plan.candidates), resamples=settings.bootstrap, seed=settings.seed
+    )
+    found = figures.all()
+    for name in settings.segments:
+        found += figures.by_column(evidence.users, name, F.col("attributes")[name])
+    return [metric._replace(relevant_at=relevant_at) for metric in found]
 
 
 def fits_of(stored: Mapping[str, PairScorer]) -> tuple[MeasuredFit, ...]:
@@ -86,14 +152,15 @@ def fits_of(stored: Mapping[str, PairScorer]) -> tuple[MeasuredFit, ...]:
     names = (MAIN, *RATING_BASELINES)
     of_evaluated = {name: stored[name] for name in names if name in stored}
     if VALIDATED not in stored:
-        return (MeasuredFit(of_evaluated, stored.get(_POPULARITY), ("train", "validation", "test")),)
+        parts = ("train", "validation", "test")
+        return (MeasuredFit(of_evaluated, stored.get(_POPULARITY), parts, "test", ("train", "validation")),)
     of_validated = {MAIN: stored[VALIDATED]}
     for name in RATING_BASELINES:
         if (baseline := stored.get(validated(name))) is not None:
             of_validated[name] = baseline
     return (
-        MeasuredFit(of_evaluated, stored.get(_POPULARITY), ("train", "test")),
-        MeasuredFit(of_validated, stored.get(validated(_POPULARITY)), ("validation",)),
+        MeasuredFit(of_evaluated, stored.get(_POPULARITY), ("train", "test"), "test", ("train", "validation")),
+        MeasuredFit(of_validated, stored.get(validated(_POPULARITY)), ("validation",), "validation", ("train",)),
     )
 
 

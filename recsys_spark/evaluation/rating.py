@@ -35,6 +35,7 @@ class Metric(NamedTuple):
     segment: str | None = None
     low: float | None = None
     high: float | None = None
+    relevant_at: float | None = None
 
 
 def rating_errors(

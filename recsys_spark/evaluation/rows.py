@@ -25,7 +25,7 @@ def metric_rows(
 ) -> DataFrame:
     """The rows of `metrics` for one run; a few thousand at most, so they are made on the driver."""
     run = {"run_id": run_id, "model_id": model_id, "strategy": strategy, "protocol": protocol}
-    rows = pa.Table.from_pylist([run | m._asdict() for m in metrics], METRICS.arrow(ids))
+    rows = pa.Table.from_pylist([run | m._asdict() | _apart(m.metric) for m in metrics], METRICS.arrow(ids))
     return spark.createDataFrame(rows)
 
 
@@ -43,7 +43,9 @@ def stored_metrics(metrics: DataFrame | None, model_id: str) -> list[Metric]:
     if last is None:
         return []
     newest = of_model.where(F.col("run_id") == last["run_id"])
-    return [Metric(**row.asDict()) for row in newest.select(*Metric._fields).collect()]
+    # a table of an earlier version may lack a column
+    columns = [name for name in (*Metric._fields, "k") if name in newest.columns]
+    return [_together(row.asDict()) for row in newest.select(*columns).collect()]
 
 
 def nested(metrics: Iterable[Metric]) -> dict[str, Any]:
@@ -65,3 +67,14 @@ def nested(metrics: Iterable[Metric]) -> dict[str, Any]:
         elif m.split == compared:
             tree["baseline"].setdefault(m.scorer, {})[m.metric] = m.value
     return tree
+
+
+def _apart(metric: str) -> dict[str, Any]:
+    """`ndcg@10` as the table has it, in two columns."""
+    name, _, k = metric.partition("@")
+    return {"metric": name, "k": int(k) if k else None}
+
+
+def _together(row: dict[str, Any]) -> Metric:
+    k = row.pop("k")
+    return Metric(**row | {"metric": row["metric"] if k is None else f"{row['metric']}@{k}"})

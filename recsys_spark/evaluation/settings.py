@@ -31,11 +31,14 @@ class EvaluationSettings(Section):
     protocol: Annotated[Literal["full", "sampled_negatives"], NotYet(("sampled_negatives",))] = "full"
     """Which candidates are ranked."""
 
-    relevant_at: Annotated[float | None, NotYet()] = None
-    """The rating from which an item counts as relevant."""
+    relevant_at: float | None = None
+    """The lowest rating of a relevant item; none: the mean of the ratings that the measured fit has seen."""
 
-    k: Annotated[tuple[int, ...], NotYet()] = (10,)
-    """Cut-offs of ranking metrics."""
+    k: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = (10,)
+    """Cut-offs of ranking metrics; none at all: ranking is not measured."""
+
+    segments: tuple[str, ...] = ()
+    """Columns of the users' table (`users.columns`) by whose values ranking is measured, too."""
 
     baselines: tuple[Literal["als"], ...] = ()
     """Baselines beside `mean`, `item_mean` and `bias`. als: pyspark's ALS on the rows of the evaluated model."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from recsys_spark.evaluation.rating import Metric
-from recsys_spark.evaluation.rows import metric_rows, nested
+from recsys_spark.evaluation.rows import metric_rows, nested, stored_metrics
 from recsys_spark.schemas import PinnedIds
 
 METRICS = [
@@ -18,6 +18,8 @@ METRICS = [
     Metric("mean", "test", "mse", 8.0, segment="rating=4"),
     Metric("mean", "validation", "mse", 1.2),
 ]
+
+RANKING = Metric("main", "validation", "ndcg@10", 0.25, segment="kind=a", relevant_at=3.5)
 
 
 def test_the_summary_has_overall_figures_only_each_a_plain_number() -> None:
@@ -37,13 +39,18 @@ def test_without_a_test_part_baselines_are_those_on_train() -> None:
 def test_the_table_has_every_metric_with_segment_epoch_and_interval(spark: SparkSession) -> None:
     rows = metric_rows(
         spark,
-        METRICS,
+        [*METRICS, RANKING],
         ids=PinnedIds("long", "long"),
         run_id="r",
         model_id="m",
         strategy="random",
         protocol="full",
-    ).collect()
+    )
 
-    assert [Metric(**{name: row[name] for name in Metric._fields}) for row in rows] == METRICS
-    assert {(r.run_id, r.model_id, r.strategy, r.protocol, r.k) for r in rows} == {("r", "m", "random", "full", None)}
+    *others, ranking = rows.collect()
+    assert [Metric(**{name: row[name] for name in Metric._fields}) for row in others] == METRICS
+    assert {(r.run_id, r.model_id, r.strategy, r.protocol, r.k) for r in others} == {("r", "m", "random", "full", None)}
+    assert (ranking.metric, ranking.k, ranking.relevant_at, ranking.segment) == ("ndcg", 10, 3.5, "kind=a")
+    assert stored_metrics(rows, "m") == [*METRICS, RANKING]
+    # a table of a version that did not rank
+    assert stored_metrics(rows.drop("relevant_at").where("k IS NULL"), "m") == METRICS

@@ -1,0 +1,246 @@
+"""How well fits rank: the lists that the publishing kernels make for the users of a held-out part, measured.
+
+Every user with a relevant held-out item gets a list of all candidates but the items that the fit has seen of them, by
+the same kernels as the published lists, hence in the same order to the bit. One narrow pass over the training set makes
+a row for each user and scorer; what is said of all users, of segments and of resamples follows from these rows.
+
+Apart, and in no figure, are held-out ratings that no model without features can rank: of users of whom the fit knows
+nothing (cold users), and of items that are no candidates (cold items).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recsys_spark.evaluation.held_out import HeldOutUsers, held_out_users
+from recsys_spark.evaluation.list_metrics import F64, figures_of_lists, names, relevant_entries
+from recsys_spark.evaluation.segments import count_bins
+from recsys_spark.kernels.arrays import F32, I32, I64, Flags
+from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.kernels.top_n import PreparedItems, TopN, prepare
+from recsys_spark.scoring.blocks import files_in_a_task
+from recsys_spark.scoring.shipping import shipped
+from recsys_spark.spark_schema import to_spark
+
+RANKED, NOTHING_RELEVANT, COLD_USER = "ranked", "nothing_relevant", "cold_user"
+"""What may become of a user of the held-out part."""
+
+ITEM_BINS = count_bins("item_ratings")
+"""Of the popularity of items: for each, how many relevant items a user has there and how many of them a list holds."""
+
+_USERS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class RankingPlan:
+    """All that a task needs to rank and to measure.
+
+    Args:
+        scorers: by name.
+        candidates: i32[c], item indices that are ranked, ascending.
+        item_counts: f32[n_items], ratings of each item among the rows of the fit.
+        known_users: bool[n_users], who has a rating among them.
+        relevant_at: the lowest rating of a relevant item.
+        cutoffs: each k of the metrics.
+    """
+
+    scorers: Mapping[str, PairScorer]
+    candidates: I32
+    item_counts: F32
+    known_users: Flags
+    relevant_at: float
+    cutoffs: tuple[int, ...]
+
+    @functools.cached_property
+    def prepared(self) -> dict[str, PreparedItems]:
+        """The candidates, ready for each scorer; a worker keeps them from one task to the next."""
+        return {name: prepare(scorer, self.candidates) for name, scorer in self.scorers.items()}
+
+    @functools.cached_property
+    def is_candidate(self) -> Flags:
+        """The same as bool[n_items]."""
+        flags = np.zeros(len(self.item_counts), np.bool_)
+        flags[self.candidates] = True
+        return flags
+
+    @functools.cached_property
+    def surprise(self) -> F64:
+        """f64[n_items], -log2 of the share of known users who have rated the item: what novelty is the mean of.
+
+        Zhou et al.: Solving the apparent diversity-accuracy dilemma of recommender systems, 2010. An item without
+        ratings counts as rated by one user.
+        """
+        users = max(int(self.known_users.sum()), 1)
+        surprise: F64 = -np.log2(np.maximum(self.item_counts.astype(np.float64), 1) / users)
+        return surprise
+
+    @functools.cached_property
+    def item_bin(self) -> I64:
+        """i64[n_items], the position in `ITEM_BINS`."""
+        found: I64 = np.searchsorted(np.array(ITEM_BINS.starts), self.item_counts, side="right")
+        return found
+
+    @property
+    def n_listed(self) -> int:
+        """Entries of a list."""
+        return max(self.cutoffs)
+
+
+def rank_users(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: tuple[str, ...]) -> DataFrame:
+    """Rank and measure every user of a held-out part.
+
+    Args:
+        ratings: the stored training set: `user_index`, `item_index`, `rating`, `part`; read from files each of which
+            has all rows of its users, ascending by user, then item. Written under `whole_files`.
+        plan: scorers, candidates and options.
+        held_out: the part that is measured.
+        fitted: the parts whose items are seen.
+
+    Returns:
+        See `ranked_schema`: for each ranked user a row for each scorer, for each other user one row.
+    """
+    fetch = shipped(ratings.sparkSession, plan)
+    schema = ranked_schema(plan.cutoffs)
+    rows = ratings.where(F.col("part").isin(held_out, *fitted)).select(
+        F.col("user_index").alias("user"),
+        F.col("item_index").alias("item"),
+        "rating",
+        (F.col("part") == held_out).alias("held"),
+    )
+
+    def measured(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        plan = fetch()
+        for users in held_out_users(batches, at_once=_USERS_AT_ONCE):
+            yield from _measured(users, plan, schema)
+
+    return rows.mapInArrow(measured, to_spark(schema))
+
+
+whole_files = functools.partial(files_in_a_task, files=1)
+"""Within this, given a session, a task reads one whole file: what `rank_users` needs of whoever writes its rows."""
+
+
+def ranked_schema(cutoffs: tuple[int, ...]) -> pa.Schema:
+    """The rows of `rank_users`.
+
+    `n_fitted`, `n_relevant` (candidates alone) and `n_cold` (relevant, but no candidates) count items of the user. Of a
+    ranked user also the `items` of the list, each metric of `list_metrics`, for each k the sum of `surprise` over the
+    entries (`surprise@k`), and by `ITEM_BINS` the relevant items (`relevant_by_popularity`) and, one k after the other,
+    those in the list (`hits_by_popularity`).
+    """
+    counts = [pa.field(name, pa.int32()) for name in ("n_fitted", "n_relevant", "n_cold")]
+    figures = [pa.field(name, pa.float64()) for name in (*names(cutoffs), *(f"surprise@{k}" for k in cutoffs))]
+    by_popularity = [pa.field(f"{what}_by_popularity", pa.list_(pa.int32())) for what in ("relevant", "hits")]
+    return pa.schema(
+        [
+            pa.field("user_index", pa.int32()),
+            pa.field("outcome", pa.string()),
+            pa.field("scorer", pa.string()),
+            *counts,
+            pa.field("items", pa.list_(pa.int32())),
+            *figures,
+            *by_popularity,
+        ]
+    )
+
+
+def _measured(users: HeldOutUsers, plan: RankingPlan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    owner = np.repeat(np.arange(len(users.users)), np.diff(users.held_offsets))
+    liked = users.held_ratings >= np.float32(plan.relevant_at)
+    rankable = liked & plan.is_candidate[users.held_items]
+    n_relevant = np.bincount(owner[rankable], minlength=len(users.users))
+    n_cold = np.bincount(owner[liked & ~rankable], minlength=len(users.users))
+    n_fitted = np.diff(users.fitted_offsets)
+    known = plan.known_users[users.users]
+    counts = {"n_fitted": n_fitted, "n_relevant": n_relevant, "n_cold": n_cold}
+    ranked = known & (n_relevant > 0)
+    if not ranked.all():
+        outcome = np.where(known, NOTHING_RELEVANT, COLD_USER)[~ranked]
+        columns: dict[str, npt.NDArray[np.generic]] = {"user_index": users.users, **counts}
+        yield _rows({name: column[~ranked] for name, column in columns.items()} | {"outcome": outcome}, schema)
+    if not ranked.any():
+        return
+    chosen = np.flatnonzero(ranked)
+    of_chosen = ranked[owner] & rankable
+    relevant_offsets = np.concatenate(([0], np.cumsum(n_relevant[chosen])))
+    relevant_items = users.held_items[of_chosen]
+    fitted_offsets, fitted_items = _taken(users.fitted_offsets, users.fitted_items, chosen)
+    for name, prepared in plan.prepared.items():
+        lists = prepared.top_n(
+            users.users[chosen], seen_offsets=fitted_offsets, seen_items=fitted_items, n=plan.n_listed
+        )
+        found = _figures(lists, relevant_offsets, relevant_items, plan)
+        told = {"user_index": users.users[chosen]} | {count: column[chosen] for count, column in counts.items()}
+        yield _rows(told | {"outcome": [RANKED] * len(chosen), "scorer": [name] * len(chosen)} | found, schema)
+
+
+def _figures(lists: TopN, relevant_offsets: I64, relevant_items: I32, plan: RankingPlan) -> dict[str, object]:
+    items, counts = lists.items, lists.counts
+    relevant = relevant_entries(items, counts, relevant_offsets, relevant_items)
+    values = figures_of_lists(relevant, np.diff(relevant_offsets), plan.cutoffs)
+    inside = np.arange(items.shape[1]) < counts[:, None]
+    surprise = np.cumsum(np.where(inside, plan.surprise[items], 0.0), axis=1)
+    found: dict[str, object] = dict(zip(names(plan.cutoffs), values.T, strict=True))
+    found |= {f"surprise@{k}": surprise[:, min(k, items.shape[1]) - 1] for k in plan.cutoffs}
+    found["items"] = pa.ListArray.from_arrays(
+        pa.array(np.concatenate(([0], np.cumsum(counts))), pa.int32()), pa.array(items[inside])
+    )
+    owner = np.repeat(np.arange(len(items)), np.diff(relevant_offsets))
+    found["relevant_by_popularity"] = _by_bin(owner, plan.item_bin[relevant_items], len(items))
+    hits = []
+    for k in plan.cutoffs:
+        rows, places = np.nonzero(relevant[:, :k])
+        hits.append(_counts_by_bin(rows, plan.item_bin[items[rows, places]], len(items)))
+    found["hits_by_popularity"] = _as_lists(np.hstack(hits))
+    return found
+
+
+def _by_bin(owner: I64, bins: I64, n: int) -> pa.Array:
+    return _as_lists(_counts_by_bin(owner, bins, n))
+
+
+def _counts_by_bin(owner: I64, bins: I64, n: int) -> I64:
+    width = len(ITEM_BINS.names)
+    counts: I64 = np.bincount(owner * width + bins, minlength=n * width).reshape(n, width)
+    return counts
+
+
+def _as_lists(rows: I64) -> pa.Array:
+    offsets = pa.array(np.arange(len(rows) + 1) * rows.shape[1], pa.int32())
+    return pa.ListArray.from_arrays(offsets, pa.array(rows.ravel(), pa.int32()))
+
+
+def _taken(offsets: I64, values: I32, rows: I64) -> tuple[I64, I32]:
+    """The values of some rows, and where each row's begin and end."""
+    lengths = np.diff(offsets)
+    wanted = np.zeros(len(lengths), np.bool_)
+    wanted[rows] = True
+    return np.concatenate(([0], np.cumsum(lengths[rows]))), values[np.repeat(wanted, lengths)]
+
+
+def _rows(columns: Mapping[str, object], schema: pa.Schema) -> pa.RecordBatch:
+    """Rows with nulls for what is not told of them."""
+    n = len(_array(columns["user_index"]))
+    arrays = [
+        _array(columns[field.name]).cast(field.type) if field.name in columns else pa.nulls(n, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array(values: object) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values)
+
+
+def mean_rating(ratings: DataFrame, parts: Iterable[str]) -> float:
+    """Of the ratings of some parts; what is at least as high counts as relevant where nothing else was said."""
+    row = ratings.where(F.col("part").isin(*parts)).agg(F.avg(F.col("rating").cast("double"))).collect()[0]
+    return float(row[0])

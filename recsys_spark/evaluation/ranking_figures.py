@@ -1,0 +1,211 @@
+"""What the rows of ranked users say of everybody: means with intervals, segments, and what the lists are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from recsys_spark.evaluation.bootstrap import interval, resampled, user_group
+from recsys_spark.evaluation.list_metrics import F64, gini, names
+from recsys_spark.evaluation.ranking import COLD_USER, ITEM_BINS, NOTHING_RELEVANT, RANKED
+from recsys_spark.evaluation.rating import MAIN, Metric
+from recsys_spark.evaluation.segments import count_bins
+from recsys_spark.side_by_side import side_by_side
+
+USER_BINS = count_bins("user_ratings")
+
+GAIN = "ndcg_gain"
+"""`ndcg@k` of the model minus the best one of the others."""
+
+
+@dataclass(frozen=True, eq=False)
+class RankingFigures:
+    """Asks the rows of one held-out part.
+
+    Args:
+        ranked: the rows of `rank_users`, stored: they are read several times.
+        part: that was measured.
+        cutoffs: each k.
+        n_candidates: items that were ranked.
+        resamples: for the 95 % intervals of overall figures; 0: none.
+        seed: of groups of users and resamples.
+    """
+
+    ranked: DataFrame
+    part: str
+    cutoffs: tuple[int, ...]
+    n_candidates: int
+    resamples: int = 0
+    seed: int = 0
+
+    def all(self) -> list[Metric]:
+        """Every figure: overall, by segment, and of the lists."""
+        found = side_by_side(self.overall, self.by_activity, self.by_popularity, self.of_lists)
+        return [metric for metrics in found for metric in metrics]
+
+    def overall(self) -> list[Metric]:
+        """Means over the ranked users, with intervals; how many users and ratings have no part in them.
+
+        The driver collects a row for each scorer and group of users.
+        """
+        rows = self._sums(user_group(F.col("user_index"), seed=self.seed).alias("_key")).collect()
+        sums = {scorer: _stacked(rows, scorer, self._columns) for scorer in sorted({row["scorer"] for row in rows})}
+        found: list[Metric] = []
+        drawn: dict[str, dict[str, F64]] = {}
+        for scorer, groups in sums.items():
+            figures = self._figures(groups.sum(axis=0))
+            if self.resamples and len(groups) > 1:
+                drawn[scorer] = self._figures(resampled(groups, resamples=self.resamples, seed=self.seed))
+            found += self._told(scorer, figures, drawn.get(scorer, {}))
+        return [*found, *self._gains(found, drawn), *self._left_out()]
+
+    def by_activity(self) -> list[Metric]:
+        """Means by the number of the user's fitted ratings."""
+        return self._by(USER_BINS.position(F.col("n_fitted")), USER_BINS.names)
+
+    def by_column(self, users: DataFrame, name: str, value: Column, *, most: int = 50) -> list[Metric]:
+        """Means by a column of the users.
+
+        Args:
+            users: `user_index` and what `value` needs.
+            name: of the segments, `name=value`.
+            value: text; users without one are in no segment.
+            most: values that become a segment, the most frequent ones.
+        """
+        known = users.select("user_index", value.cast("string").alias("_value")).where(F.col("_value").isNotNull())
+        rows = self.ranked.join(known, on="user_index")
+        frequent = rows.groupBy("_value").count().orderBy(F.desc("count"), "_value").head(most)
+        values = sorted(row["_value"] for row in frequent)
+        place = F.array_position(F.array(*map(F.lit, values)), F.col("_value")).cast("int") - 1
+        of_values = rows.where(F.col("_value").isin(values)) if values else rows.limit(0)
+        return self._by(place, tuple(f"{name}={value}" for value in values), of_values)
+
+    def by_popularity(self) -> list[Metric]:
+        """`recall@k` by the popularity of items: of all relevant items there, the share that the users' lists hold."""
+        width = len(ITEM_BINS.names)
+        places = {f"_r{b}": F.col("relevant_by_popularity")[b] for b in range(width)}
+        places |= {
+            f"_h{n}_{b}": F.col("hits_by_popularity")[n * width + b]
+            for n in range(len(self.cutoffs))
+            for b in range(width)
+        }
+        rows = self._of_ranked().groupBy("scorer").agg(*(F.sum(column).alias(name) for name, column in places.items()))
+        return [
+            Metric(row["scorer"], self.part, f"recall@{k}", row[f"_h{n}_{b}"] / row[f"_r{b}"], segment=segment)
+            for row in sorted(rows.collect(), key=lambda row: str(row["scorer"]))
+            for b, segment in enumerate(ITEM_BINS.names)
+            if row[f"_r{b}"]
+            for n, k in enumerate(self.cutoffs)
+        ]
+
+    def of_lists(self) -> list[Metric]:
+        """What lists are made of: `item_coverage@k`, the share of the candidates that are in some list, and `gini@k`.
+
+        The driver collects for each scorer a row for each item in a list.
+        """
+        entries = self._of_ranked().select("scorer", F.posexplode("items").alias("_place", "item"))
+        counted = (F.count_if(F.col("_place") < k).alias(f"_{k}") for k in self.cutoffs)
+        exposure = entries.groupBy("scorer", "item").agg(*counted).toArrow()
+        found = []
+        names_of_rows = np.asarray(exposure.column("scorer").to_pylist())
+        for scorer in sorted(set(names_of_rows.tolist())):
+            for k in self.cutoffs:
+                entries_of_items = exposure.column(f"_{k}").to_numpy()[names_of_rows == scorer]
+                listed = entries_of_items[entries_of_items > 0]
+                missing = np.zeros(self.n_candidates - len(listed), np.int64)
+                found += [
+                    Metric(scorer, self.part, f"item_coverage@{k}", len(listed) / self.n_candidates),
+                    Metric(scorer, self.part, f"gini@{k}", gini(np.concatenate((listed, missing)))),
+                ]
+        return found
+
+    @cached_property
+    def _columns(self) -> dict[str, Column]:
+        """What is summed over users, by name."""
+        means = {name: F.col(f"`{name}`") for name in names(self.cutoffs)}
+        surprise = {f"surprise@{k}": F.col(f"`surprise@{k}`") for k in self.cutoffs}
+        entries = {f"entries@{k}": F.least(F.size("items"), F.lit(k)) for k in self.cutoffs}
+        return {"n_users": F.lit(1), **means, **surprise, **entries}
+
+    def _of_ranked(self, rows: DataFrame | None = None) -> DataFrame:
+        return (self.ranked if rows is None else rows).where(F.col("outcome") == RANKED)
+
+    def _sums(self, key: Column, rows: DataFrame | None = None) -> DataFrame:
+        numbered = enumerate(self._columns.values())
+        return (
+            self._of_ranked(rows)
+            .groupBy("scorer", key)
+            .agg(*(F.sum(column.cast("double")).alias(f"_{position}") for position, column in numbered))
+        )
+
+    def _figures(self, sums: F64) -> dict[str, F64]:
+        """The figures of sums f64[..., columns]."""
+        by_name = {name: sums[..., position] for position, name in enumerate(self._columns)}
+        n = by_name["n_users"]
+        figures = {name: by_name[name] / n for name in names(self.cutoffs)}
+        for k in self.cutoffs:
+            entries = by_name[f"entries@{k}"]
+            zero = np.zeros_like(entries)
+            figures[f"novelty@{k}"] = np.divide(by_name[f"surprise@{k}"], entries, out=zero, where=entries > 0)
+        return {"n_users": n, **figures}
+
+    def _told(
+        self, scorer: str, figures: Mapping[str, F64], drawn: Mapping[str, F64], segment: str | None = None
+    ) -> Iterator[Metric]:
+        for name, value in figures.items():
+            low, high = (None, None)
+            if name in drawn and name != "n_users":
+                low, high = interval(drawn[name], float(value))
+            yield Metric(scorer, self.part, name, float(value), segment=segment, low=low, high=high)
+
+    def _gains(self, found: Sequence[Metric], drawn: Mapping[str, Mapping[str, F64]]) -> Iterator[Metric]:
+        """Measured on the same users: the interval of a gain is narrower than those of the two."""
+        for k in self.cutoffs:
+            name = f"ndcg@{k}"
+            values = {m.scorer: m.value for m in found if m.metric == name}
+            others = {scorer: value for scorer, value in values.items() if scorer != MAIN}
+            if MAIN not in values or not others:
+                continue
+            best = max(others, key=lambda scorer: others[scorer])
+            gain = values[MAIN] - others[best]
+            low, high = (None, None)
+            if MAIN in drawn and best in drawn:
+                low, high = interval(drawn[MAIN][name] - drawn[best][name], gain)
+            yield Metric(MAIN, self.part, f"{GAIN}@{k}", gain, low=low, high=high)
+
+    def _left_out(self) -> Iterator[Metric]:
+        once = self.ranked.where(F.col("scorer").isNull() | (F.col("scorer") == MAIN))
+        row = once.agg(
+            F.count_if(F.col("outcome") == COLD_USER).alias("cold_users"),
+            F.count_if(F.col("outcome") == NOTHING_RELEVANT).alias("users_without_relevant_items"),
+            F.coalesce(F.sum("n_cold"), F.lit(0)).alias("cold_item_ratings"),
+        ).collect()[0]
+        for name, value in row.asDict().items():
+            yield Metric(MAIN, self.part, name, float(value))
+
+    def _by(self, key: Column, segments: Sequence[str], rows: DataFrame | None = None) -> list[Metric]:
+        sums = self._sums(key.alias("_key"), rows).collect()
+        ordered = sorted(sums, key=lambda row: (str(row["scorer"]), row["_key"]))
+        return [
+            metric
+            for row in ordered
+            for metric in self._told(
+                row["scorer"], self._figures(_values(row, self._columns)), {}, segments[row["_key"]]
+            )
+        ]
+
+
+def _values(row: Row, columns: Iterable[str]) -> F64:
+    return np.array([row[f"_{position}"] for position, _ in enumerate(columns)], np.float64)
+
+
+def _stacked(rows: Iterable[Row], scorer: str, columns: Iterable[str]) -> F64:
+    """f64[groups, columns], in the order of the groups, whatever Spark's was."""
+    mine = sorted((row for row in rows if row["scorer"] == scorer), key=lambda row: int(row["_key"]))
+    names_of_columns = list(columns)
+    return np.stack([_values(row, names_of_columns) for row in mine])
