@@ -44,7 +44,7 @@ def test_samples_are_stored_with_what_is_published_and_nowhere_else(posterior: F
 
 def test_the_posterior_mean_beats_the_baselines(posterior: Finished) -> None:
     metrics = posterior.summary["metrics"]
-    assert metrics["test"]["mse"] < min(baseline["mse"] for baseline in metrics["baseline"].values())
+    assert metrics["test"]["mse"] < min(b["mse"] for b in metrics["baseline"].values() if "mse" in b)
 
 
 @pytest.fixture(scope="module")

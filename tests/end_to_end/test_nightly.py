@@ -83,8 +83,36 @@ def test_the_reported_errors_are_those_of_the_evaluated_model_on_the_test_rows(s
     reported = sample.summary["metrics"]
     assert reported["test"]["mse"] == pytest.approx(mse, rel=1e-9)
     assert reported["baseline"]["mean"]["mse"] == pytest.approx(mean_mse, rel=1e-6)
-    assert set(reported["baseline"]) == {"mean", "item_mean", "bias"}
-    assert reported["test"]["mse"] < min(baseline["mse"] for baseline in reported["baseline"].values())
+    assert set(reported["baseline"]) == {"mean", "item_mean", "bias", "popularity"}
+    assert reported["test"]["mse"] < min(b["mse"] for b in reported["baseline"].values() if "mse" in b)
+
+
+def test_ranking_is_that_of_the_evaluated_fit_on_what_it_has_not_seen(sample: Finished) -> None:
+    ratings = sample.table("ratings")
+    held_in, test = ratings[ratings.part != "test"], ratings[ratings.part == "test"]
+    model = artifact.load(sample.output / "models" / sample.summary["model_id"], "evaluated")["main"]
+    mean = held_in.rating.astype(float).mean()
+    candidates = np.array(sorted(set(held_in.item_index)), np.int32)
+    relevant = test[(test.rating >= mean) & test.item_index.isin(candidates)]
+    relevant = relevant[relevant.user_index.isin(held_in.user_index)]
+    gains = []
+    for user, items in relevant.groupby("user_index").item_index:
+        unseen = candidates[~np.isin(candidates, held_in[held_in.user_index == user].item_index)]
+        scores = model.score(np.full(len(unseen), user, np.int32), unseen)
+        best = unseen[np.lexsort((unseen, -scores))][:10]
+        discounts = 1 / np.log2(np.arange(2, 12))
+        gains.append(discounts[np.isin(best, items)].sum() / discounts[: len(items)].sum())
+
+    reported = sample.summary["metrics"]
+    assert reported["test"]["n_users"] == len(gains)
+    assert reported["test"]["ndcg@10"] == pytest.approx(np.mean(gains), rel=1e-9)
+    assert reported["validation"].keys() >= {"ndcg@10", "recall@10", "item_coverage@10", "gini@10"}
+    (row,) = (
+        sample.table("metrics")
+        .query("split == 'test' and scorer == 'main' and metric == 'ndcg' and segment.isna()")
+        .itertuples()
+    )
+    assert (row.k, row.value, row.relevant_at) == (10, reported["test"]["ndcg@10"], pytest.approx(mean))
 
 
 def test_the_metrics_table_says_what_the_summary_says(sample: Finished) -> None:
@@ -140,7 +168,7 @@ def test_movielens_100k_gives_the_lists_of_its_keras_model_and_beats_the_baselin
     assert run.summary["counts"]["ratings_read"] == run.summary["counts"]["ratings_accepted"] == 100_000
     assert_lists_follow_keras(run, users=50)
     metrics = run.summary["metrics"]
-    assert metrics["test"]["mse"] < min(baseline["mse"] for baseline in metrics["baseline"].values())
+    assert metrics["test"]["mse"] < min(b["mse"] for b in metrics["baseline"].values() if "mse" in b)
     titles = run.table("items").set_index("item_id").title
     assert titles[1] == "Toy Story (1995)"
     assert titles[543] == "Misérables, Les (1995)"
