@@ -124,6 +124,8 @@ class Settings(Section):
             asked = {"quality": self.quality.max_source_age is not None, "audit": bool(audit.max_source_age)}
             for section in (section for section, is_asked in asked.items() if is_asked):
                 raise ValueError(f"a column source.columns.timestamp for {section}.max_source_age")
+            if self.split.strategy in ("leave_last", "temporal"):
+                raise ValueError(f"a column source.columns.timestamp for split.strategy {self.split.strategy}")
         for name in ("max_worse_than_baseline", "max_worse_than_last_run"):
             given = audit.rules[name] != AuditSettings().rules[name]
             if given and audit.rules[name] and not self.split.test_fraction:

@@ -64,12 +64,12 @@ def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one(
 @pytest.mark.parametrize(
     ("override", "key"),
     [
-        ("split.strategy=temporal", "split.strategy"),
+        ("split.strategy=held_out_users", "split.strategy"),
         ("training.objective=ranking", "training.objective"),
         ("source.format=jdbc", "source.format"),
         ("output.catalog=a.b", "output.catalog"),
         ("report.enabled=true", "report.enabled"),
-        ("evaluation.k=[5]", "evaluation.k"),
+        ("evaluation.protocol=sampled_negatives", "evaluation.protocol"),
     ],
 )
 def test_what_cannot_be_done_yet_is_accepted_only_at_its_default(override: str, key: str) -> None:

@@ -31,7 +31,7 @@ from recsys_spark.ingest.settings import (
 from recsys_spark.ingest.source_age import check_source_age
 from recsys_spark.ingest.sources import column_of, open_table
 from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
-from recsys_spark.ingest.splitting import random_split
+from recsys_spark.ingest.splitting import divided
 from recsys_spark.run import Run, end_of
 from recsys_spark.schemas import PinnedIds
 from recsys_spark.side_by_side import side_by_side
@@ -199,9 +199,8 @@ def encode_and_store(
     """Store `ratings` in training order."""
     users, items = vocabularies.users.read(spark, run.state), vocabularies.items.read(spark, run.state)
     accepted = encode(classified.where(F.col("reason").isNull()), users, items)
-    tables.in_training_order(random_split(accepted, inputs.split)).write.mode("overwrite").parquet(
-        str(folder / "ratings")
-    )
+    in_order = tables.in_training_order(divided(accepted, inputs.split))
+    in_order.write.mode("overwrite").parquet(str(folder / "ratings"))
 
 
 def check_age(spark: SparkSession, inputs: NightInputs, run: Run, folder: Folder) -> None:

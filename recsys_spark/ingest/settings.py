@@ -318,18 +318,19 @@ class SplitSettings(Section):
 
     strategy: Annotated[
         Literal["random", "random_per_user", "temporal", "leave_last", "held_out_users"],
-        NotYet(("random_per_user", "temporal", "leave_last", "held_out_users")),
+        NotYet(("held_out_users",)),
     ] = "random"
-    """random: each rating by a hash of its key."""
+    """random: each rating by a hash of its key; random_per_user: the fractions of each user's ratings, rounded down;
+    leave_last: each user's last rating, and the one before it for validation; temporal: the last days."""
 
     test_fraction: float = Field(0.2, ge=0, lt=1)
-    """Share of ratings held out for the test part (0 to below 1)."""
+    """Share of ratings held out for the test part (0 to below 1); leave_last: 0 for no such part."""
 
     validation_fraction: float = Field(0.1, ge=0, lt=1)
-    """Share of ratings held out to choose the number of epochs (0 to below 1)."""
+    """Share of ratings held out to choose the number of epochs (0 to below 1); leave_last: 0 for no such part."""
 
-    gap: Annotated[int | None, NotYet()] = None
-    """Days left out between the parts of a temporal split."""
+    gap: int = Field(0, ge=0, le=36_500)
+    """Days before each later part of a temporal split that belong to none."""
 
     seed: int = 42
     """Another seed, another split; the same seed, the same split for ever."""
@@ -338,4 +339,6 @@ class SplitSettings(Section):
     def _something_to_train_on(self) -> Self:
         if self.test_fraction + self.validation_fraction >= 1:
             raise ValueError("test_fraction + validation_fraction below 1")
+        if self.gap and self.strategy != "temporal":
+            raise ValueError("gap only with the strategy temporal")
         return self
