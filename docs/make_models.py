@@ -173,6 +173,8 @@ def warm_starts(nights: dict[str, Any]) -> str:
         "at its end, *near it after* the first whose error is at most 0.5 % above it; cold starts of two seeds differ "
         "by 0.1 to 0.2 %. A warm fit runs half the epochs of the settings at most. One number for each seed "
         "(`benchmarks/warm_start.py`).\n",
+        "Vectors start shortened (`training.warm_shrink`, 0.5; 0.25 for the perceptron): as they were, they would end "
+        "worse than fresh ones. The sampler starts at the last mean and keeps a part of it (`model.carried`).\n",
     ]
     head = (
         "model",
