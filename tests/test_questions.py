@@ -173,8 +173,8 @@ def test_lists_that_forget_who_has_seen_the_item_are_not_published(
 ) -> None:
     first, forgetful = job(), job()
     questions.top_users(first)
-    everybody = stages.left_out_of_lists
-    monkeypatch.setattr(stages, "left_out_of_lists", lambda *a: everybody(*a).where("false"))
+    everybody = questions.left_out_of_lists
+    monkeypatch.setattr(questions, "left_out_of_lists", lambda *a: everybody(*a).where("false"))
 
     with pytest.raises(AuditError, match="nothing_seen"):
         questions.top_users(forgetful)
