@@ -24,7 +24,7 @@ from tests.conftest import PROJECT
 
 N_USERS, N_ITEMS = 12, 10
 AREA = {"model.l2": {"low": 0.0, "high": 1.0}, "training.momentum": {"low": 0.0, "high": 0.9}}
-TRAIN, VALIDATION, TEST = (PARTS.index(part) for part in PARTS)
+TRAIN, VALIDATION, TEST = (PARTS.index(part) for part in ("train", "validation", "test"))
 
 Search = Callable[..., Found]
 
