@@ -196,7 +196,11 @@ METRICS = TableSchema(
     (
         RUN_ID,
         MODEL_ID,
-        Column("scorer", pa.string(), "main for the model, else the baseline: mean, item_mean, bias, popularity, als"),
+        Column(
+            "scorer",
+            pa.string(),
+            "main for the model, else the baseline: mean, item_mean, bias, popularity, or one of evaluation.baselines",
+        ),
         Column("strategy", pa.string(), "How the parts were made: split.strategy"),
         Column("protocol", pa.string(), "How it was measured: evaluation.protocol"),
         Column("split", pa.string(), "train, validation or test; on validation, of scorers fitted on train alone"),

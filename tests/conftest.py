@@ -27,13 +27,14 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), os.enviro
 def spark() -> Iterator[SparkSession]:
     """A session on two cores that knows Delta, for every test that does not start its own."""
     from recsys_spark.session import build_session
+    from tests.end_to_end.runs import QUICK_START
 
     jars = ",".join(str(jar) for jar in sorted((PROJECT / ".cache" / "jars").glob("*.jar")))
     assert jars, "Delta's jars are missing: run ./spark-submit.sh --setup dev"
-    logging = f"-Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties"
+    java = f"{QUICK_START} -Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties"
     os.environ["PYSPARK_SUBMIT_ARGS"] = (
         f"--master local[2] --jars {jars} --driver-memory 2g --conf spark.ui.enabled=false "
-        f"--conf spark.ui.showConsoleProgress=false --conf spark.driver.extraJavaOptions={logging} pyspark-shell"
+        f'--conf spark.ui.showConsoleProgress=false --conf "spark.driver.extraJavaOptions={java}" pyspark-shell'
     )
     session = build_session("tests", delta=True)
     yield session

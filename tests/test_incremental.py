@@ -60,6 +60,7 @@ def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nigh
             "split.validation_fraction=0",
             "split.test_fraction=0.1",
             "evaluation.bootstrap=0",
+            "evaluation.k=[]",
             *overrides,
         ]
         settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)

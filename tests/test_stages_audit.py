@@ -38,6 +38,7 @@ def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nigh
         if not path.exists():  # an untouched file keeps its fingerprint
             path.write_text("".join(ratings_of(user) for user in range(users)))
         given = [f"source.path={path}", f"output.path={folder}/output", "output.format=parquet", "training.epochs=1"]
+        given += ["evaluation.k=[]"]
         settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], [*given, *overrides])
         return Job(spark, settings, Run.start(Folder(settings.output.path), as_of), Summary(), Progress())
 

@@ -46,6 +46,7 @@ def scored(spark: SparkSession, sources: Path, *overrides: str) -> tuple[Job, di
         "model.embedding_size=4",
         "model.l2=0.01",
         "training.epochs=15",
+        "evaluation.k=[]",
         "training.batch_size=32",
         "training.learning_rate=0.03",
         "split={test_fraction: 0, validation_fraction: 0}",  # one fit

@@ -34,6 +34,7 @@ SETTINGS = (
     "source.columns={user: user, item: item, rating: stars, timestamp: time, event: event}",
     "output.format=parquet",
     "training.epochs=1",
+    "evaluation.k=[]",
     "split={test_fraction: 0, validation_fraction: 0}",
     f"scoring.top_n={N_ITEMS}",
 )

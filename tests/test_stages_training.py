@@ -50,7 +50,7 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
         if not path.exists():
             path.write_text(ratings(users))
         training = ("epochs=6", "batch_size=16", "warm_start=true", "checkpoint_seconds=0", "early_stopping=null")
-        given = [f"source.path={path}", f"output.path={folder}/output", "output.format=parquet"]
+        given = [f"source.path={path}", f"output.path={folder}/output", "output.format=parquet", "evaluation.k=[]"]
         given += [*(f"training.{setting}" for setting in training), *overrides]
         settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
         return Job(spark, settings, Run.start(Folder(settings.output.path), as_of), Summary(), Progress())

@@ -1,11 +1,12 @@
-"""The baseline `als`: pyspark's own alternating least squares, as a pair scorer."""
+"""The baselines `als` and `als_implicit`: pyspark's own alternating least squares, as pair scorers."""
 
 from __future__ import annotations
 
 import numpy as np
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from recsys_spark.evaluation.settings import AlsSettings
+from recsys_spark.evaluation.settings import AlsSettings, ImplicitAlsSettings
 from recsys_spark.kernels.arrays import F32
 from recsys_spark.kernels.scorer import PairScorer
 
@@ -53,6 +54,40 @@ def fit_als(
         user=_columns(model.userFactors, n_users, settings.rank, known=1.0),
         item=_columns(model.itemFactors, n_items, settings.rank, known=-mean),
         offset=mean,
+    )
+
+
+def fit_implicit_als(
+    liked: DataFrame, settings: ImplicitAlsSettings, *, n_users: int, n_items: int, seed: int
+) -> PairScorer:
+    """Fit ALS for implicit feedback: every pair counts, those liked as 1 with a higher confidence, others as 0.
+
+    Hu, Koren, Volinsky: Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008. score(u, i) = x_u . y_i.
+
+    Args:
+        liked: `user_index`, `item_index`.
+        settings: rank, regularisation, confidence, iterations.
+        n_users: how many indices there are; those without a row get zeros.
+        n_items: likewise.
+        seed: of the first factors. Spark's partitions have a part in them too.
+    """
+    from pyspark.ml.recommendation import ALS
+
+    als = ALS(
+        rank=settings.rank,
+        regParam=settings.regularisation,
+        maxIter=settings.iterations,
+        implicitPrefs=True,
+        alpha=settings.alpha,
+        seed=seed,
+        userCol="user_index",
+        itemCol="item_index",
+        ratingCol="liked",
+    )
+    model = als.fit(liked.select("user_index", "item_index", F.lit(1.0).alias("liked")))
+    return PairScorer(
+        user=_columns(model.userFactors, n_users, settings.rank, known=0.0)[:, : settings.rank].copy(),
+        item=_columns(model.itemFactors, n_items, settings.rank, known=0.0)[:, : settings.rank].copy(),
     )
 
 

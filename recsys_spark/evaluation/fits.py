@@ -17,8 +17,9 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recsys_spark.evaluation.als import fit_als
+from recsys_spark.evaluation.als import fit_als, fit_implicit_als
 from recsys_spark.evaluation.baselines import RATING_BASELINES
+from recsys_spark.evaluation.item_models import ease, item_knn, liked_rows
 from recsys_spark.evaluation.ranking import RankingPlan, mean_rating, rank_users, whole_files
 from recsys_spark.evaluation.ranking_figures import RankingFigures
 from recsys_spark.evaluation.rating import MAIN, VALIDATED, Metric, rating_errors
@@ -83,8 +84,10 @@ def measure(evidence: Evidence, stored: Mapping[str, PairScorer], settings: Eval
         evaluated = replace(evaluated, scorers=scorers)
     fits = (evaluated, *others)
     errors = _rating_errors(evidence.ratings, fits, settings)
+    there = {metric.split for metric in errors}
     # one after the other: which files a task gets is a setting of the session
-    return [*errors, *(metric for fit in fits for metric in _ranking(evidence, fit, settings))]
+    ranking = [_ranking(evidence, fit, settings) for fit in fits if settings.k and fit.held_out in there]
+    return [*errors, *(metric for metrics in ranking for metric in metrics)]
 
 
 def _rating_errors(ratings: DataFrame, fits: tuple[MeasuredFit, ...], settings: EvaluationSettings) -> list[Metric]:
@@ -112,12 +115,13 @@ def _rating_errors(ratings: DataFrame, fits: tuple[MeasuredFit, ...], settings: 
 def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings) -> list[Metric]:
     """How well a fit ranks, beside popularity and the baselines asked for: those that predict ratings rank badly."""
     popularity, ratings = fit.popularity, evidence.ratings
-    if not settings.k or popularity is None or popularity.item_bias is None or popularity.user_bias is None:
+    if popularity is None or popularity.item_bias is None or popularity.user_bias is None:
         return []
     relevant_at = settings.relevant_at
     if relevant_at is None:
         relevant_at = mean_rating(ratings, fit.fitted)
-    beside: dict[str, PairScorer] = {name: fit.scorers[name] for name in settings.baselines if name in fit.scorers}
+    liked = ratings.where(F.col("part").isin(*fit.fitted) & (F.col("rating") >= F.lit(relevant_at).cast("float")))
+    beside = _ranking_baselines(liked, fit, settings)
     plan = RankingPlan(
         scorers={MAIN: fit.scorers[MAIN], _POPULARITY: popularity, **beside},
         candidates=np.flatnonzero(popularity.item_bias > 0).astype(np.int32),
@@ -131,8 +135,6 @@ def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings)
         rows = rank_users(ratings, plan, held_out=fit.held_out, fitted=fit.fitted)
         rows.write.mode("overwrite").parquet(place)
     ranked = ratings.sparkSession.read.parquet(place)
-    if ranked.isEmpty():
-        return []
     figures = RankingFigures(
         ranked, fit.held_out, settings.k, len(plan.candidates), resamples=settings.bootstrap, seed=settings.seed
     )
@@ -140,6 +142,21 @@ def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings)
     for name in settings.segments:
         found += figures.by_column(evidence.users, name, F.col("attributes")[name])
     return [metric._replace(relevant_at=relevant_at) for metric in found]
+
+
+def _ranking_baselines(liked: DataFrame, fit: MeasuredFit, settings: EvaluationSettings) -> dict[str, PairScorer]:
+    """The baselines that were asked for, fitted to what users liked; like `als`, beside the evaluated model alone."""
+    sizes = {"n_users": fit.scorers[MAIN].n_users, "n_items": fit.scorers[MAIN].n_items}
+    found: dict[str, PairScorer] = {}
+    for name in settings.baselines if fit.held_out == "test" else ():
+        if name == "als":
+            found[name] = fit.scorers[name]
+        elif name == "als_implicit":
+            found[name] = fit_implicit_als(liked, settings.als_implicit, seed=settings.seed, **sizes)
+        else:
+            rows = liked_rows(liked.select("user_index", "item_index").toArrow(), baseline=name, **sizes)
+            found[name] = ease(rows, settings.ease) if name == "ease" else item_knn(rows, settings.item_knn)
+    return found
 
 
 def fits_of(stored: Mapping[str, PairScorer]) -> tuple[MeasuredFit, ...]:

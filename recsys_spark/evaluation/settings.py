@@ -22,6 +22,39 @@ class AlsSettings(Section):
     """Times that each side is solved for."""
 
 
+class ImplicitAlsSettings(Section):
+    """The baseline `als_implicit`, for ranking."""
+
+    rank: int = Field(64, ge=1)
+    """Factors of each user and item."""
+
+    regularisation: float = Field(0.1, ge=0)
+    """Weight of the squared factors, times the number of the user's or item's liked items."""
+
+    alpha: float = Field(10.0, gt=0)
+    """Confidence in a liked item, above that of 1 in any other."""
+
+    iterations: int = Field(15, ge=1)
+    """Times that each side is solved for."""
+
+
+class EaseSettings(Section):
+    """The baseline `ease`, for ranking."""
+
+    l2: float = Field(500.0, gt=0)
+    """Weight of the squared weights."""
+
+
+class ItemKnnSettings(Section):
+    """The baseline `item_knn`, for ranking."""
+
+    neighbours: int = Field(200, ge=1)
+    """Of each item, that count."""
+
+    shrinkage: float = Field(10.0, ge=0)
+    """Added to the denominator of a similarity, so that few common users say little."""
+
+
 class EvaluationSettings(Section):
     """What is measured."""
 
@@ -40,11 +73,22 @@ class EvaluationSettings(Section):
     segments: tuple[str, ...] = ()
     """Columns of the users' table (`users.columns`) by whose values ranking is measured, too."""
 
-    baselines: tuple[Literal["als"], ...] = ()
-    """Baselines beside `mean`, `item_mean` and `bias`. als: pyspark's ALS on the rows of the evaluated model."""
+    baselines: tuple[Literal["als", "als_implicit", "ease", "item_knn"], ...] = ()
+    """Baselines beside `mean`, `item_mean`, `bias` and `popularity`, on the rows of the evaluated model. als: pyspark's
+    ALS, for errors and ranking; for ranking alone, on relevant rows, als_implicit: the same for implicit feedback,
+    ease, item_knn: up to some thousand items."""
 
     als: AlsSettings = AlsSettings()
     """The baseline `als`."""
+
+    als_implicit: ImplicitAlsSettings = ImplicitAlsSettings()
+    """The baseline `als_implicit`."""
+
+    ease: EaseSettings = EaseSettings()
+    """The baseline `ease`."""
+
+    item_knn: ItemKnnSettings = ItemKnnSettings()
+    """The baseline `item_knn`."""
 
     bootstrap: int = Field(200, ge=0, le=2000)
     """Resamples of users for the 95 % intervals of overall errors; 0: no intervals."""

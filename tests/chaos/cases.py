@@ -30,6 +30,7 @@ class Case:
     Args:
         place: where, for people.
         harm: what.
+        further: what happens to the nights that are started after it, one after the other.
         format: of the output.
         options: of Spark.
         settings: further `key=value`.
@@ -39,6 +40,7 @@ class Case:
 
     place: str
     harm: Harm
+    further: tuple[Harm, ...] = ()
     format: str = "delta"
     options: tuple[str, ...] = LOCAL
     settings: tuple[str, ...] = ()

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from tests.chaos.cases import Case
+from tests.chaos.cases import Case, Harm
 from tests.chaos.night import Night
 from tests.chaos.rubbish import inventory, rubbish
 from tests.end_to_end.runs import PROJECT, Finished
@@ -103,19 +104,12 @@ def judge(case: Case, clean: Clean, folder: Path) -> Verdict:
     began, output = time.monotonic(), folder / "output"
     shutil.copytree(clean.first, output, symlinks=True)
     with _reader(output, folder / "reader.log"):
-        night = Night(
-            output,
-            clean.ratings[1],
-            DAYS[1],
-            options=case.options,
-            settings=(f"output.format={case.format}", *case.settings),
-            file_size=case.file_size,
-        )
-        happened = case.harm(night, output)
-        code, summary = night.end()
+        nights = [_suffer(case, harm, clean, output) for harm in (case.harm, *case.further)]
         again = Night(output, clean.ratings[1], DAYS[1], settings=(f"output.format={case.format}",))
         _, after = again.end()
     looks, clean_looks = _looks(folder / "reader.log", clean.counts)
+    happened = all(done for done, _, _ in nights)
+    _, code, summary = nights[0]
     if case.survives and code != 0:
         clean_looks = False
     found = rows_of(output)
@@ -134,6 +128,20 @@ def judge(case: Case, clean: Clean, folder: Path) -> Verdict:
         rubbish=[*failures, *rubbish(output, clean.files)],
         seconds=round(time.monotonic() - began, 1),
     )
+
+
+def _suffer(case: Case, harm: Harm, clean: Clean, output: Path) -> tuple[bool, int, dict[str, Any]]:
+    """Start the second night and do it harm; gives whether it was done, exit code and summary."""
+    night = Night(
+        output,
+        clean.ratings[1],
+        DAYS[1],
+        options=case.options,
+        settings=(f"output.format={case.format}", *case.settings),
+        file_size=case.file_size,
+    )
+    happened = harm(night, output)
+    return happened, *night.end()
 
 
 def rows_of(output: Path) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.runs import PROJECT
+from tests.end_to_end.runs import PROJECT, clean_environment
 
 PATIENCE = 600.0
 """Seconds after which a night counts as hanging."""
@@ -55,11 +55,10 @@ class Night:
         command = [str(PROJECT / "spark-submit.sh"), *options, job, "--as-of", day, *SMALL]
         for setting in chosen:
             command += ["--set", setting]
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "PYTHONPATH"))}
         self._lines: list[str] = []
         self._process = subprocess.Popen(
             command,
-            env=kept,
+            env=clean_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

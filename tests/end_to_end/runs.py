@@ -15,6 +15,9 @@ import pandas as pd
 from deltalake import DeltaTable
 
 PROJECT = Path(__file__).resolve().parents[2]
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""Options of JVMs that live for a minute: compiling what runs often for speed would take longer than it saves."""
+
 RESULT = ["user_id", "variant", "rank", "item_id", "score"]
 
 
@@ -45,12 +48,18 @@ class Finished:
 
 def submit(*arguments: str, cwd: Path, output: Path) -> Finished:
     """Run `./spark-submit.sh ARGUMENTS --set output.path=OUTPUT` in a folder that is not the project's."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "PYTHONPATH"))}
+    environment = clean_environment()
     command = [str(PROJECT / "spark-submit.sh"), *arguments, "--set", f"output.path={output}"]
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400, check=False)
     lines = done.stdout.splitlines()
     assert lines, f"nothing on stdout; stderr ends with:\n{done.stderr[-3000:]}"
     return Finished(done.returncode, json.loads(lines[-1]), lines, done.stderr, output)
+
+
+def clean_environment() -> dict[str, str]:
+    """Nothing of Spark's or Python's that the tests themselves need."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "PYTHONPATH"))}
+    return kept | {"JAVA_TOOL_OPTIONS": QUICK_START}
 
 
 def published(run: Finished) -> Finished:

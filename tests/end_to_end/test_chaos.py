@@ -17,13 +17,13 @@ def clean(tmp_path_factory: pytest.TempPathFactory, sample_file: Path) -> Clean:
     return clean_nights(tmp_path_factory.mktemp("clean"), sample_file, "delta")
 
 
-@pytest.mark.parametrize(("when", "after"), [("] score ...", 0.3), ("] publish ...", 1.0)])
-def test_a_night_that_is_killed_is_done_by_the_next_start_and_readers_notice_nothing(
-    clean: Clean, tmp_path: Path, when: str, after: float
+def test_a_night_that_is_killed_again_and_again_is_done_in_the_end_and_readers_notice_nothing(
+    clean: Clean, tmp_path: Path
 ) -> None:
-    harm = partial(kill, when=when, after=after, whom=(*DRIVER, *JVM))
+    moments = (("] train ...", 1.0), ("] score ...", 0.3), ("] publish ...", 1.0))
+    first, *further = (partial(kill, when=when, after=after, whom=(*DRIVER, *JVM)) for when, after in moments)
 
-    verdict = judge(Case(f"killed after {when}", harm), clean, tmp_path)
+    verdict = judge(Case("killed three times", first, tuple(further)), clean, tmp_path)
 
     assert verdict.happened
     assert verdict.code != 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests import hostile
-from tests.end_to_end.runs import PROJECT, Finished, published
+from tests.end_to_end.runs import PROJECT, Finished, clean_environment, published
 
 CANARIES = {
     "password of the source, in the environment": "K4narie-environment",
@@ -93,7 +92,7 @@ scoring: {{top_n: 5}}
 run: {{log_format: json, prometheus: {folder}/recsys.prom}}
 """
     )
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "PYTHONPATH"))} | {
+    environment = clean_environment() | {
         "RATINGS_PASSWORD": CANARIES["password of the source, in the environment"],
         "AWS_ACCESS_KEY_ID": "AKIA",
         "AWS_SECRET_ACCESS_KEY": CANARIES["password of AWS, in the environment"],

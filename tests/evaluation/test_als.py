@@ -1,4 +1,4 @@
-"""The baseline `als` predicts what pyspark's own model predicts, and the mean where that has no opinion."""
+"""The baselines `als` predict what pyspark's own models predict; the mean, or 0, where those have no opinion."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
-from recsys_spark.evaluation.als import fit_als
-from recsys_spark.evaluation.settings import AlsSettings
+from recsys_spark.evaluation.als import fit_als, fit_implicit_als
+from recsys_spark.evaluation.settings import AlsSettings, ImplicitAlsSettings
 from tests.evaluation.ratings import N_ITEMS, N_USERS, in_spark, some_ratings
 
 ROWS = some_ratings()
@@ -48,3 +48,22 @@ def test_the_defaults_are_pysparks_own() -> None:
 
     assert (ours.rank, ours.iterations) == (als.getRank(), als.getMaxIter())
     assert ours.regularisation == pytest.approx(als.getRegParam())
+
+
+def test_implicit_pairs_get_pysparks_prediction_and_the_unknown_zero(spark: SparkSession) -> None:
+    liked = in_spark(spark, ROWS[ROWS.rating >= 4]).cache()
+    settings = ImplicitAlsSettings(rank=4, regularisation=0.05, alpha=8, iterations=3)
+    scorer = fit_implicit_als(liked, settings, n_users=N_USERS, n_items=N_ITEMS, seed=9)
+    columns = {"userCol": "user_index", "itemCol": "item_index", "ratingCol": "one"}
+    als = ALS(rank=4, regParam=0.05, maxIter=3, seed=9, implicitPrefs=True, alpha=8, **columns)
+    model = als.fit(liked.selectExpr("user_index", "item_index", "1.0 AS one"))
+    known = liked.select("user_index", "item_index").collect()
+    rows = model.transform(spark.createDataFrame(known)).collect()
+
+    users, items = (np.array([row[name] for row in rows], np.int32) for name in ("user_index", "item_index"))
+    expected = np.array([row["prediction"] for row in rows])
+    np.testing.assert_allclose(scorer.score(users, items), expected, atol=1e-5)
+    assert expected.std() > 0.1
+    # the last user and item have no rows
+    assert scorer.score(np.array([N_USERS - 1], np.int32), np.array([0], np.int32)).tolist() == [0]
+    assert scorer.user.shape == (N_USERS, 4)

@@ -59,6 +59,7 @@ class World:
             f"output.format={self.format}",
             "quality.max_quarantined_share=0.5",
             "training.epochs=1",
+            "evaluation.k=[]",
             "training.early_stopping=null",
             "scoring.top_n=3",
             *overrides,
