@@ -34,8 +34,8 @@ class ImplicitAlsSettings(Section):
     alpha: float = Field(10.0, gt=0)
     """Confidence in a liked item, above that of 1 in any other."""
 
-    iterations: int = Field(15, ge=1)
-    """Times that each side is solved for."""
+    iterations: int = Field(10, ge=1)
+    """Times that each side is solved for; some dozens need a larger stack, `-Xss`, of driver and executors."""
 
 
 class EaseSettings(Section):
