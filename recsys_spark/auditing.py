@@ -59,7 +59,8 @@ def audit_night(job: Job, ingested: Ingested, lists: DataFrame, *, stage: str, c
         last=last,
     )
     job.summary.counts |= turnover(job, ingested, last)
-    told = night_figures(evidence, ingested.counts, _measured(job, last))
+    rates = job.settings.training.objective == "rating"
+    told = night_figures(evidence, ingested.counts, _measured(job, last), scores_are_ratings=rates)
     job.summary.audit = {"last_run": None if last is None else last.run_id}
     job.summary.audit |= {name: figure.value for name, figure in told.items()}
     verdict = judge(told, rules_of(job.settings))
@@ -97,13 +98,16 @@ def rules_of(settings: Settings) -> AuditSettings:
     return audit.model_copy(update={"max_source_age": age})
 
 
-def night_figures(evidence: Evidence, counts: Mapping[str, int], measured: figures.Measured) -> dict[str, Figure]:
+def night_figures(
+    evidence: Evidence, counts: Mapping[str, int], measured: figures.Measured, *, scores_are_ratings: bool
+) -> dict[str, Figure]:
     """Every figure of a run, by its name.
 
     Args:
         evidence: the run, and the last one.
         counts: `ratings_read`, `ratings_quarantined`.
-        measured: its errors, and those that they are compared with.
+        measured: how good it is, and what that is compared with.
+        scores_are_ratings: whether they should lie in the range of the ratings.
     """
     last = evidence.last
     lists, items, ratings, newest, n_items, change = side_by_side(
@@ -114,25 +118,26 @@ def night_figures(evidence: Evidence, counts: Mapping[str, int], measured: figur
         evidence.items.count,
         lambda: None if last is None else totals.of_change(evidence.lists, last),
     )
+    range_ = ratings if scores_are_ratings else None
     read, quarantined = counts["ratings_read"], counts["ratings_quarantined"]
     return {
         **figures.of_users(lists),
-        **figures.of_lists(lists, items, ratings, n_items),
-        **figures.of_change(lists, ratings, change),
+        **figures.of_lists(lists, items, range_, n_items),
+        **figures.of_change(lists, range_, change),
         **figures.of_quality(measured),
         **figures.of_source(newest, evidence.end, read=read, quarantined=quarantined),
     }
 
 
 def _measured(job: Job, last: LastRun | None) -> figures.Measured:
-    """The errors on the test part, of this run and the last one."""
+    """How good the model is on the test part, in this run and in the last one."""
     settings, metrics = job.settings, job.summary.metrics
     strategy, protocol = settings.split.strategy, settings.evaluation.protocol
-    metric = settings.audit.metric or ("mae" if settings.training.loss == "mae" else "mse")
+    metric = settings.audit_metric
     if not metrics["baseline"] and settings.split.test_fraction and job.in_use is None:
         job.run.warn("audit: how good the model is was not asked, since the job `evaluate` has not measured it")
     if "test" not in metrics:
         return figures.Measured(metric, None, {}, None)
-    then = None if last is None else last.test_error(metric, scorer=MAIN, strategy=strategy, protocol=protocol)
+    then = None if last is None else last.test_figure(metric, scorer=MAIN, strategy=strategy, protocol=protocol)
     baselines = {name: errors[metric] for name, errors in metrics["baseline"].items() if metric in errors}
-    return figures.Measured(metric, metrics["test"][metric], baselines, then)
+    return figures.Measured(metric, metrics["test"].get(metric), baselines, then)

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.eligibility import Eligibility
-from recsys_spark.evaluation.rating import MAIN
+from recsys_spark.evaluation.rating import KNOWN, MAIN, RATING
 from recsys_spark.ingest.ingested import Ingested, stored_ids
 from recsys_spark.job import Job
 from recsys_spark.kernels.arrays import Flags
@@ -22,7 +22,6 @@ from recsys_spark.scoring.flags import with_flag
 from recsys_spark.scoring.left_out import with_barred
 from recsys_spark.scoring.top_users import TopUsersPlan
 from recsys_spark.scoring.uncertainty import Samples
-from recsys_spark.stored_models import KNOWN
 
 
 def plan_of_lists(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_samples: int) -> ScoringPlan:
@@ -46,11 +45,12 @@ def plan_of_lists(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_sa
         top_n=settings.scoring.top_n,
         exclude_seen=settings.scoring.leaves_out_seen or settings.scoring.exclude is not None,
         samples=Samples(scorers["samples"], n_samples) if n_samples else None,
+        rating=scorers.get(RATING),
         kernel=settings.scoring.kernel,
         variants=eligibility.variants,
         min_score=settings.scoring.min_score,
         # numbers of ratings are no scores of that kind
-        min_fallback_score=settings.scoring.min_score if settings.scoring.fallback == "damped_mean" else None,
+        min_fallback_score=settings.scoring.min_score if settings.fallback == "damped_mean" else None,
         segments=eligibility.segments,
         segment_of=eligibility.segment_of,
     )
@@ -90,7 +90,7 @@ def have_vectors(scorers: dict[str, PairScorer]) -> tuple[Flags, Flags]:
 
 def fallback_of(job: Job, scorers: dict[str, PairScorer]) -> PairScorer:
     """What orders the items for users without a vector."""
-    return scorers["item_mean" if job.settings.scoring.fallback == "damped_mean" else "popularity"]
+    return scorers["item_mean" if job.settings.fallback == "damped_mean" else "popularity"]
 
 
 def known_ids(job: Job, ingested: Ingested) -> tuple[DataFrame, DataFrame]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self, get_args
 
 from pydantic import model_validator
 
@@ -19,7 +19,15 @@ from recsys_spark.ingest.settings import (
     UsersSource,
 )
 from recsys_spark.maintenance.settings import MaintenanceSettings
-from recsys_spark.models.settings import DotSettings, ModelSettings, PosteriorMfSettings
+from recsys_spark.models.settings import (
+    BlendSettings,
+    DotSettings,
+    JointSettings,
+    ModelSettings,
+    PosteriorMfSettings,
+    RankingModelSettings,
+    RatingModelSettings,
+)
 from recsys_spark.publishing.settings import AuditSettings, OutputSettings, ReportSettings, RunSettings
 from recsys_spark.scoring.settings import ScoringSettings
 from recsys_spark.training.settings import TrainingSettings
@@ -78,11 +86,48 @@ class Settings(Section):
     """What the job `maintain` leaves."""
 
     @property
+    def fallback(self) -> Literal["damped_mean", "popularity"]:
+        """What orders the items for users without a vector; by default it answers what the model answers."""
+        of_objective: Literal["damped_mean", "popularity"]
+        of_objective = "popularity" if self.training.objective == "ranking" else "damped_mean"
+        return self.scoring.fallback or of_objective
+
+    @property
+    def audit_metric(self) -> str:
+        """What the audit compares models by: `mse`, `mae` or `ndcg@k`."""
+        metric = self.audit.metric
+        if metric is None:
+            ranks, loss = self.training.objective == "ranking", self.training.loss
+            metric = "ndcg" if ranks else loss
+        return f"ndcg@{min(self.evaluation.k, default=10)}" if metric == "ndcg" else metric
+
+    @property
     def tables_read(self) -> tuple[TableSource, ...]:
         """Every table that a run reads."""
         segments = self.scoring.segments
         optional = (self.scoring.exclude, None if segments is None else segments.table)
         return (self.source, self.items, self.users, *(table for table in optional if table is not None))
+
+    @model_validator(mode="after")
+    def _model_answers_the_objective(self) -> Self:
+        ranks, objective = isinstance(self.model, RankingModelSettings), self.training.objective
+        if ranks != (objective == "ranking"):
+            other = RatingModelSettings if ranks else RankingModelSettings
+            names = [settings.model_fields["name"].default for settings in get_args(other)]
+            raise ValueError(
+                f"training.objective {'ranking' if ranks else 'rating'} for model.name {self.model.name} "
+                f"(models for {objective}: {', '.join(names)})"
+            )
+        if self.audit.metric in ("mse", "mae") and ranks and not isinstance(self.model, JointSettings):
+            raise ValueError(f"audit.metric ndcg for {self.model.name}, which predicts no ratings")
+        if ranks and (self.items.features.names or self.users.features.names):
+            raise ValueError(f"no items.features and no users.features for {self.model.name}, which cannot use them")
+        if isinstance(self.model, BlendSettings):
+            if self.training.early_stopping is not None:
+                raise ValueError("training.early_stopping null for a blend, whose parts run all their epochs")
+            if self.training.warm_start:
+                raise ValueError("training.warm_start false for a blend, which starts cold every night")
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

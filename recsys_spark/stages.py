@@ -17,10 +17,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark import artifact
+from recsys_spark.answers import ANSWERS, say_metrics
 from recsys_spark.auditing import audit_night
 from recsys_spark.bookkeeping import announce, enter, leave_as_it_is, open_books, sink_of
 from recsys_spark.carrying import remember, wanted_users
-from recsys_spark.errors import DataError
+from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.evaluation.epochs import epoch_metrics
 from recsys_spark.evaluation.fits import Evidence, measure
 from recsys_spark.evaluation.rating import Metric
@@ -196,11 +197,13 @@ def evaluate(job: Job) -> None:
             stored = artifact.load(str(job.run.models / trained["model_id"]), "evaluated")
             scratch = job.folder("evaluate") / "ranked"
             evidence = Evidence(ingested.read(job.spark, "ratings"), ingested.read(job.spark, "users"), scratch)
-            metrics = [*measure(evidence, stored, job.settings.evaluation), *epoch_metrics(trained["history"])]
+            objective = job.settings.training.objective
+            measured = measure(evidence, stored, job.settings.evaluation, objective)
+            metrics = [*measured, *epoch_metrics(trained["history"])]
             scratch.delete()
         job.folder("evaluate").write_json(RECORD, [m._asdict() for m in metrics])
         job.summary.metrics = nested(metrics)
-        _say_metrics(job)
+        say_metrics(job)
     job.summary.model_id = trained["model_id"]
 
 
@@ -245,6 +248,7 @@ def score(job: Job) -> None:
         job.folder("score").write_json(RECORD, {"counts": counts})
     job.summary.counts |= counts
     job.summary.model_id = trained["model_id"]
+    job.summary.answers = ANSWERS[job.settings.training.objective]
 
 
 def publish(job: Job, standing: Standing) -> None:
@@ -258,6 +262,7 @@ def publish(job: Job, standing: Standing) -> None:
     scored: dict[str, int] = staged.read_json(RECORD)["counts"]
     job.summary.counts |= ingested.counts | trained["counts"] | scored | found
     job.summary.model_id = trained["model_id"]
+    job.summary.answers = ANSWERS[job.settings.training.objective]
     status = HISTORY_ONLY if standing.history_only else PUBLISHED
     with job.progress.stage("publish"):
         announce(job, status)
@@ -380,11 +385,18 @@ def _metrics(job: Job, ingested: Ingested, model_id: str) -> DataFrame:
 
 def _take_into_use(job: Job, ingested: Ingested, manifest: Manifest) -> None:
     """Leave the record that a training would have left."""
+    described = manifest.description
+    objective = described.settings.get("training", {}).get("objective", "rating")
+    if objective != job.settings.training.objective:
+        raise ConfigError(
+            "training.objective",
+            expected=f"{objective}, as of the model {manifest.model_id} in use",
+            found=job.settings.training.objective,
+            hint="the configuration that the model was trained with has it",
+        )
     with job.progress.stage("train"):
-        scorers_for(
-            str(job.run.models / manifest.model_id), ingested.vocabularies
-        )  # what is damaged ends the night here
-        described = manifest.description
+        # what is damaged ends the night here
+        scorers_for(str(job.run.models / manifest.model_id), ingested.vocabularies)
         record = {
             "model_id": manifest.model_id,
             "samples": described.samples,
@@ -402,36 +414,6 @@ def _take_into_use(job: Job, ingested: Ingested, manifest: Manifest) -> None:
 def _measured(job: Job) -> list[Metric]:
     """What the job `evaluate` has left; nothing if it has not run."""
     return [Metric(**m) for m in job.folder("evaluate").read_json(RECORD) or []]
-
-
-def _say_metrics(job: Job) -> None:
-    tree = job.summary.metrics
-    if not tree:
-        return
-    part = "test" if "test" in tree else "train"
-    mine, baselines = tree[part], tree["baseline"]
-
-    def told(metric: str) -> str:
-        others = ", ".join(f"{name} {m[metric]:.4f}" for name, m in baselines.items() if metric in m)
-        low, high = mine.get("intervals", {}).get(metric, (None, None))
-        interval = "" if low is None else f" [{low:.4f}, {high:.4f}]"
-        return f"{mine[metric]:.4f}{interval} (baselines: {others})"
-
-    job.progress.say(f"{part} MSE {told('mse')}")
-    for k in job.settings.evaluation.k:
-        metric = f"ndcg@{k}"
-        if metric in mine:
-            job.progress.say(f"{part} NDCG@{k} {told(metric)}")
-            _warn_of_popularity(job, metric, mine[metric], baselines["popularity"][metric])
-
-
-def _warn_of_popularity(job: Job, metric: str, model: float, popularity: float) -> None:
-    """Lists by predicted rating answer what a user would rate highest, mostly not what they will want next."""
-    if model < popularity:
-        job.run.warn(
-            f"ranking: {metric} of the model is {model:.4f}, that of popularity {popularity:.4f}: its lists tell what "
-            f"users would rate highest (training.objective {job.settings.training.objective}), not what they want next"
-        )
 
 
 def _night_inputs(settings: Settings) -> night.NightInputs:

@@ -19,20 +19,19 @@ from recsys_spark.artifact import Artefact
 from recsys_spark.errors import ArtifactError, ConfigError, DataError
 from recsys_spark.evaluation.baselines import fit_baselines
 from recsys_spark.evaluation.fits import validated
-from recsys_spark.evaluation.rating import MAIN, VALIDATED
+from recsys_spark.evaluation.rating import KNOWN, MAIN, RATING, VALIDATED
 from recsys_spark.ingest.encoding import Vocabularies
-from recsys_spark.kernels.arrays import I32
+from recsys_spark.kernels.arrays import I32, Flags
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.known_features import KnownFeatures
 from recsys_spark.manifest import Description, FitName, Manifest, Role, read_manifest
+from recsys_spark.models.sides import SIDES, Side
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from recsys_spark.training.fits import TrainedModels, rows_of
 from recsys_spark.training.fitted import SAMPLES, present
+from recsys_spark.training.likes import liked_at
 from recsys_spark.training.rows import PARTS, TrainingRows
-
-KNOWN = "known"
-"""The scorer whose biases are 1 for the users and items with a vector, else 0."""
 
 
 def night_artefact(
@@ -56,18 +55,25 @@ def night_artefact(
         fingerprint: of the inputs; none where one has none.
         started_from: the model whose weights the fits started from; none: fresh weights.
     """
-    held_in = rows.select("train", "validation")
+    held_in, ranks = rows.select("train", "validation"), settings.training.objective == "ranking"
     evaluated = models.evaluated.scorers() | _baselines(held_in, settings, vocabularies)
+    if ranks:
+        evaluated[KNOWN] = _known(held_in, settings, known)
     # only what is published has deviations, and samples are many times larger than the model
     evaluated.pop(SAMPLES, None)
     if models.validated is not None:
-        evaluated[VALIDATED] = models.validated.scorers()[MAIN]
-        of_train = _baselines(rows.select("train"), settings, vocabularies)
-        evaluated |= {validated(name): scorer for name, scorer in of_train.items()}
+        of_train = models.validated.scorers()
+        evaluated[VALIDATED] = of_train[MAIN]
+        beside = {name: scorer for name, scorer in of_train.items() if name == RATING}
+        train = rows.select("train")
+        beside |= _baselines(train, settings, vocabularies)
+        if ranks:
+            beside[KNOWN] = _known(train, settings, known)
+        evaluated |= {validated(name): scorer for name, scorer in beside.items()}
     refitted = models.published is not models.evaluated
     learnt = rows if refitted else held_in
     published = models.published.scorers() | _baselines(learnt, settings, vocabularies)
-    published[KNOWN] = _known(published["popularity"], known)
+    published[KNOWN] = _known(learnt, settings, known)
     # a night that starts cold for ever needs no more than what is scored and measured
     to_start_from = models.fits if settings.training.warm_start else {}
     description = Description(
@@ -202,13 +208,21 @@ def cold_in_test(rows: TrainingRows) -> dict[str, int]:
     return {"test_cold_users": cold(rows.user), "test_cold_items": cold(rows.item)}
 
 
-def _known(popularity: PairScorer, known: KnownFeatures) -> PairScorer:
-    """1 for each user and item that the fit has learnt something about: by a rating, or by features if it uses them."""
-    users, items = popularity.user_bias, popularity.item_bias
-    assert users is not None
-    assert items is not None
-    learnt = (users > 0) | known.usable("user"), (items > 0) | known.usable("item")
-    return replace(popularity, user_bias=learnt[0].astype(np.float32), item_bias=learnt[1].astype(np.float32))
+def _known(rows: TrainingRows, settings: Settings, known: KnownFeatures) -> PairScorer:
+    """1 for each user and item that a fit knows: by a rating (for ranking, a like), or by features if it uses them."""
+    usable: dict[Side, Flags] = {side: known.usable(side) for side in SIDES}
+    users, items = usable["user"].copy(), usable["item"].copy()
+    ranks, training = settings.training.objective == "ranking", settings.training
+    least = np.float32(liked_at(rows, training.relevant_at) if ranks and len(rows) else -np.inf)
+    for chunk in rows.chunks():
+        learnt = chunk.rating >= least
+        users[chunk.user[learnt]] = items[chunk.item[learnt]] = True
+    return PairScorer(
+        user=np.zeros((len(users), 0), np.float32),
+        item=np.zeros((len(items), 0), np.float32),
+        user_bias=users.astype(np.float32),
+        item_bias=items.astype(np.float32),
+    )
 
 
 def _baselines(rows: TrainingRows, settings: Settings, vocabularies: Vocabularies) -> dict[str, PairScorer]:

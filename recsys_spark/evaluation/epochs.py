@@ -13,6 +13,7 @@ _FIGURES = (
     ("val_loss", "validation", "loss"),
     ("val_mse", "validation", "mse"),
     ("val_mae", "validation", "mae"),
+    ("val_ndcg", "validation", "ndcg@10"),
 )
 """Name in an epoch's result, part, metric."""
 
@@ -25,7 +26,7 @@ def epoch_metrics(history: Sequence[Mapping[str, Any]]) -> list[Metric]:
 
     Returns:
         Under the model's name `loss` on train and validation, in units of the target, `mse` and `mae` on validation, in
-        rating units, and `learning_rate`.
+        rating units, or `ndcg@10` on validation of a ranking model, and `learning_rate`.
     """
     fits = {result["fit"] for result in history}
     told = VALIDATED if VALIDATED in fits else "evaluated"

@@ -10,8 +10,9 @@ The evaluated fit has seen the validation part, and so have its baselines: what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from pyspark.sql import DataFrame
@@ -22,12 +23,15 @@ from recsys_spark.evaluation.baselines import RATING_BASELINES
 from recsys_spark.evaluation.item_models import ease, item_knn, liked_rows
 from recsys_spark.evaluation.ranking import RankingPlan, mean_rating, rank_users, whole_files
 from recsys_spark.evaluation.ranking_figures import RankingFigures
-from recsys_spark.evaluation.rating import MAIN, VALIDATED, Metric, rating_errors
+from recsys_spark.evaluation.rating import KNOWN, MAIN, RATING, VALIDATED, Metric, rating_errors
 from recsys_spark.evaluation.segments import rating_bins
 from recsys_spark.evaluation.settings import EvaluationSettings
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.side_by_side import side_by_side
 from recsys_spark.storage import Folder
+
+Objective = Literal["rating", "ranking"]
+"""What the scores of a model answer."""
 
 _POPULARITY = "popularity"
 
@@ -39,6 +43,8 @@ class MeasuredFit:
     Args:
         scorers: `main` and the baselines, by name.
         popularity: how many of the rows each user and item has; none where that is not stored.
+        rating: predicts ratings where `main` does not; none: it does, or nothing does.
+        known: of a model for ranking, the users and items that it knows; none: those with a rating.
         parts: to measure on.
         held_out: the part whose users are ranked.
         fitted: the parts that the fit has seen.
@@ -46,6 +52,8 @@ class MeasuredFit:
 
     scorers: Mapping[str, PairScorer]
     popularity: PairScorer | None
+    rating: PairScorer | None
+    known: PairScorer | None
     parts: tuple[str, ...]
     held_out: str
     fitted: tuple[str, ...]
@@ -66,13 +74,16 @@ class Evidence:
     scratch: Folder
 
 
-def measure(evidence: Evidence, stored: Mapping[str, PairScorer], settings: EvaluationSettings) -> list[Metric]:
+def measure(
+    evidence: Evidence, stored: Mapping[str, PairScorer], settings: EvaluationSettings, objective: Objective = "rating"
+) -> list[Metric]:
     """Every figure of a run, the model beside its baselines: rating errors, and how well it ranks.
 
     Args:
         evidence: what it is measured on.
         stored: the scorers of the role `evaluated`.
         settings: of the evaluation.
+        objective: of the model. One for ranking has rating errors only if it predicts ratings, too.
 
     Returns:
         As `rating_errors` and `RankingFigures.all`. The baseline `als` is fitted on train + validation only, so it has
@@ -83,14 +94,21 @@ def measure(evidence: Evidence, stored: Mapping[str, PairScorer], settings: Eval
         scorers = {**evaluated.scorers, "als": _als(evidence.ratings, evaluated.scorers, settings)}
         evaluated = replace(evaluated, scorers=scorers)
     fits = (evaluated, *others)
-    errors = _rating_errors(evidence.ratings, fits, settings)
+    rated = [replace(fit, scorers=_predicting_ratings(fit)) for fit in fits] if objective == "ranking" else fits
+    errors = _rating_errors(evidence.ratings, rated, settings)
     there = {metric.split for metric in errors}
     # one after the other: which files a task gets is a setting of the session
     ranking = [_ranking(evidence, fit, settings) for fit in fits if settings.k and fit.held_out in there]
     return [*errors, *(metric for metrics in ranking for metric in metrics)]
 
 
-def _rating_errors(ratings: DataFrame, fits: tuple[MeasuredFit, ...], settings: EvaluationSettings) -> list[Metric]:
+def _predicting_ratings(fit: MeasuredFit) -> dict[str, PairScorer]:
+    """The scorers whose scores are ratings; under the model's name what it predicts besides, if it does."""
+    others = {name: scorer for name, scorer in fit.scorers.items() if name != MAIN}
+    return others if fit.rating is None else {MAIN: fit.rating} | others
+
+
+def _rating_errors(ratings: DataFrame, fits: Sequence[MeasuredFit], settings: EvaluationSettings) -> list[Metric]:
     """Every rating error, the model beside its baselines.
 
     Where the model clips, the baselines are clipped to the same bounds: figures of one name, `mse` or `mse_unclipped`,
@@ -101,7 +119,7 @@ def _rating_errors(ratings: DataFrame, fits: tuple[MeasuredFit, ...], settings: 
     def errors(fit: MeasuredFit) -> list[Metric]:
         return rating_errors(
             ratings.where(F.col("part").isin(*fit.parts)),
-            clipped_alike(fit.scorers),
+            clipped_alike(fit.scorers) if MAIN in fit.scorers else fit.scorers,
             bins=bins,
             popularity=fit.popularity,
             resamples=settings.bootstrap,
@@ -122,11 +140,14 @@ def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings)
         relevant_at = mean_rating(ratings, fit.fitted)
     liked = ratings.where(F.col("part").isin(*fit.fitted) & (F.col("rating") >= F.lit(relevant_at).cast("float")))
     beside = _ranking_baselines(liked, fit, settings)
+    known = fit.known or popularity
+    assert known.user_bias is not None
+    assert known.item_bias is not None
     plan = RankingPlan(
         scorers={MAIN: fit.scorers[MAIN], _POPULARITY: popularity, **beside},
-        candidates=np.flatnonzero(popularity.item_bias > 0).astype(np.int32),
+        candidates=np.flatnonzero(known.item_bias > 0).astype(np.int32),
         item_counts=popularity.item_bias,
-        known_users=popularity.user_bias > 0,
+        known_users=known.user_bias > 0,
         relevant_at=relevant_at,
         cutoffs=settings.k,
     )
@@ -170,15 +191,22 @@ def fits_of(stored: Mapping[str, PairScorer]) -> tuple[MeasuredFit, ...]:
     of_evaluated = {name: stored[name] for name in names if name in stored}
     if VALIDATED not in stored:
         parts = ("train", "validation", "test")
-        return (MeasuredFit(of_evaluated, stored.get(_POPULARITY), parts, "test", ("train", "validation")),)
+        return (MeasuredFit(of_evaluated, *_beside(stored), parts, "test", ("train", "validation")),)
     of_validated = {MAIN: stored[VALIDATED]}
     for name in RATING_BASELINES:
         if (baseline := stored.get(validated(name))) is not None:
             of_validated[name] = baseline
     return (
-        MeasuredFit(of_evaluated, stored.get(_POPULARITY), ("train", "test"), "test", ("train", "validation")),
-        MeasuredFit(of_validated, stored.get(validated(_POPULARITY)), ("validation",), "validation", ("train",)),
+        MeasuredFit(of_evaluated, *_beside(stored), ("train", "test"), "test", ("train", "validation")),
+        MeasuredFit(of_validated, *_beside(stored, validated), ("validation",), "validation", ("train",)),
     )
+
+
+def _beside(
+    stored: Mapping[str, PairScorer], named: Callable[[str], str] = str
+) -> tuple[PairScorer | None, PairScorer | None, PairScorer | None]:
+    """Popularity, predicted ratings, known users and items, where they are stored."""
+    return stored.get(named(_POPULARITY)), stored.get(named(RATING)), stored.get(named(KNOWN))
 
 
 def validated(baseline: str) -> str:

@@ -21,9 +21,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.held_out import HeldOutUsers, held_out_users
-from recsys_spark.evaluation.list_metrics import F64, figures_of_lists, names, relevant_entries
 from recsys_spark.evaluation.segments import count_bins
 from recsys_spark.kernels.arrays import F32, I32, I64, Flags
+from recsys_spark.kernels.list_metrics import F64, figures_of_lists, names, relevant_entries
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.top_n import PreparedItems, TopN, prepare
 from recsys_spark.scoring.blocks import files_in_a_task

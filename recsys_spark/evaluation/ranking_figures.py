@@ -11,10 +11,10 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.bootstrap import interval, resampled, user_group
-from recsys_spark.evaluation.list_metrics import F64, gini, names
 from recsys_spark.evaluation.ranking import COLD_USER, ITEM_BINS, NOTHING_RELEVANT, RANKED
 from recsys_spark.evaluation.rating import MAIN, Metric
 from recsys_spark.evaluation.segments import count_bins
+from recsys_spark.kernels.list_metrics import F64, gini, names
 from recsys_spark.side_by_side import side_by_side
 
 USER_BINS = count_bins("user_ratings")

@@ -17,6 +17,12 @@ from recsys_spark.kernels.scorer import PairScorer
 MAIN = "main"
 """The scorer that ranks the lists and is published."""
 
+RATING = "rating"
+"""The scorer of a model for ranking that predicts ratings besides."""
+
+KNOWN = "known"
+"""The scorer whose biases are 1 for the users and items that the model knows, else 0."""
+
 VALIDATED = "validated"
 """The scorer of the fit on the train part alone, whose figures on the validation part are honest."""
 

@@ -118,6 +118,108 @@ class PosteriorMfSettings(Section):
     """Whether samples are stored with the model, so that each published score gets its standard deviation."""
 
 
-ModelSettings = Annotated[
-    DotSettings | MlpSettings | ClassifierSettings | PosteriorMfSettings, Field(discriminator="name")
-]
+class _PreferenceSettings(Section):
+    """What models for `training.objective: ranking` have in common: a dot product of a user's and an item's vector."""
+
+    embedding_size: int = Field(64, ge=1, le=1024)
+    """Columns of each embedding."""
+
+
+class _LeastSquaresSettings(_PreferenceSettings):
+    """The weights of the loss of implicit matrix factorisation."""
+
+    unobserved_weight: float = Field(0.1, gt=0)
+    """Of the square of the score of every pair of a user and an item; that of a liked pair, whose score should be 1,
+    is 1 besides, times the weight of its row."""
+
+    l2: float = Field(0.01, ge=0)
+    """Weight of squared vectors."""
+
+    l2_exponent: float = Field(1.0, ge=0, le=1)
+    """How much more the vectors of those with many pairs are shrunk: their weight is l2 times the sum of the weights of
+    all their pairs, to this power."""
+
+
+class IalsSettings(_LeastSquaresSettings):
+    """Implicit matrix factorisation: liked pairs should score 1, all others 0, with less weight."""
+
+    name: Literal["ials"] = "ials"
+    """Selects this model."""
+
+
+class JointSettings(_LeastSquaresSettings):
+    """As `ials`, with a second output that predicts the rating from the same vectors, reweighted, and biases."""
+
+    name: Literal["joint"] = "joint"
+    """Selects this model."""
+
+    rating_weight: float = Field(0.03, gt=0)
+    """Of the squared error of predicted ratings."""
+
+    bias_l2: float = Field(0.05, ge=0)
+    """Weight of the squared biases of each rating, beside its squared error."""
+
+
+class BprSettings(_PreferenceSettings):
+    """Bayesian personalised ranking: a liked item should score more than an item drawn by chance."""
+
+    name: Literal["bpr"] = "bpr"
+    """Selects this model."""
+
+    l2: float = Field(0.001, ge=0)
+    """Weight of the squared vectors of the user and of both items of a comparison."""
+
+
+class SoftmaxSettings(_PreferenceSettings):
+    """A user's vector is the sum of those of the liked items; their softmax over all items, or over drawn ones."""
+
+    name: Literal["softmax"] = "softmax"
+    """Selects this model."""
+
+    dropout: Dropout = 0.5
+    """Share of a user's history left out while training."""
+
+    negatives: int | None = Field(None, ge=1)
+    """Items drawn by popularity for each step, whose frequency is corrected for; none: all items are compared."""
+
+    l2: float = Field(0.0, ge=0)
+    """Weight of squared vectors."""
+
+
+class BlendPart(Section):
+    """One of the models of a blend."""
+
+    model: Annotated[IalsSettings | JointSettings | BprSettings | SoftmaxSettings, Field(discriminator="name")] = (
+        IalsSettings()
+    )
+    """What it is."""
+
+    weight: float = Field(1.0, gt=0)
+    """Of its scores, once they are brought to one scale."""
+
+    epochs: int | None = Field(None, ge=1)
+    """Instead of `training.epochs`."""
+
+    batch_size: int | None = Field(None, ge=1)
+    """Instead of `training.batch_size`."""
+
+    learning_rate: float | None = Field(None, gt=0)
+    """Instead of `training.learning_rate`."""
+
+
+class BlendSettings(Section):
+    """Several models for ranking, each fitted by itself, folded into one wide dot product."""
+
+    name: Literal["blend"] = "blend"
+    """Selects this model."""
+
+    parts: tuple[BlendPart, ...] = Field((BlendPart(), BlendPart(model=SoftmaxSettings())), min_length=1, max_length=16)
+    """The models."""
+
+
+RatingModelSettings = DotSettings | MlpSettings | ClassifierSettings | PosteriorMfSettings
+
+RankingModelSettings = IalsSettings | JointSettings | BprSettings | SoftmaxSettings | BlendSettings
+"""Those for `training.objective: ranking`."""
+
+ModelSettings = Annotated[RatingModelSettings | RankingModelSettings, Field(discriminator="name")]

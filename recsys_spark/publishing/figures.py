@@ -9,13 +9,18 @@ from datetime import datetime, timedelta
 from recsys_spark.publishing.thresholds import Figure
 from recsys_spark.publishing.totals import Change, ItemTotals, ListTotals, RatingRange
 
+MORE_IS_BETTER = "ndcg"
+"""How the names of such metrics begin; of errors less is better."""
+
+NO_RATINGS = Figure(None, "scores of a model for ranking are no ratings")
+
 
 @dataclass(frozen=True)
 class Measured:
-    """The errors on the test part, in the metric that the audit compares.
+    """The figures of the test part, in the metric that the audit compares.
 
     Args:
-        metric: its name.
+        metric: its name: an error, of which less is better, or `ndcg@k`, of which more is.
         model: of the model; none: not measured.
         baselines: of each baseline, by its name.
         last: of the model in the last run; none: not measured, or not the same way.
@@ -39,10 +44,10 @@ def of_users(lists: ListTotals) -> dict[str, Figure]:
     }
 
 
-def of_lists(lists: ListTotals, items: ItemTotals, ratings: RatingRange, n_items: int) -> dict[str, Figure]:
+def of_lists(lists: ListTotals, items: ItemTotals, ratings: RatingRange | None, n_items: int) -> dict[str, Figure]:
     """What the lists hold: how far their scores leave the range of the ratings, which items, how often one.
 
-    `n_items` are those that are in the source and kept by `items.where`.
+    `n_items` are those that are in the source and kept by `items.where`; `ratings` is none where scores are none.
     """
     same = _share(items.lists, lists.by_model, f"of the model's lists hold the item {items.most_frequent}")
     if 2 * lists.entries > n_items * lists.by_model:
@@ -54,7 +59,7 @@ def of_lists(lists: ListTotals, items: ItemTotals, ratings: RatingRange, n_items
     }
 
 
-def of_change(lists: ListTotals, ratings: RatingRange, change: Change | None) -> dict[str, Figure]:
+def of_change(lists: ListTotals, ratings: RatingRange | None, change: Change | None) -> dict[str, Figure]:
     """How the lists differ from those of the last run; `change` is none without one."""
     if change is None:
         return dict.fromkeys(("lost_share", "overlap", "mean_score_shift"), Figure(None, "there is no last run"))
@@ -68,7 +73,8 @@ def of_change(lists: ListTotals, ratings: RatingRange, change: Change | None) ->
 def of_quality(measured: Measured) -> dict[str, Figure]:
     """How much worse the model is on the test part than the best baseline, and than the last run."""
     metric, baselines = measured.metric, measured.baselines
-    best = min(baselines, key=lambda name: baselines[name], default=None)
+    pick = max if metric.startswith(MORE_IS_BETTER) else min
+    best = pick(baselines, key=lambda name: baselines[name], default=None)
     against_best = (None, "") if best is None else (baselines[best], f"the baseline {best}")
     return {
         "worse_than_baseline": _worse(metric, measured.model, *against_best),
@@ -85,7 +91,9 @@ def of_source(newest: datetime | None, end: datetime, *, read: int, quarantined:
     return {"source_age": age, "quarantined_share": _share(quarantined, read, "rows are quarantined")}
 
 
-def _score_excess(lists: ListTotals, ratings: RatingRange) -> Figure:
+def _score_excess(lists: ListTotals, ratings: RatingRange | None) -> Figure:
+    if ratings is None:
+        return NO_RATINGS
     width = _width(ratings)
     if width is None or lists.lowest is None or lists.highest is None:
         return Figure(None, "there are no scores of the model, or all ratings are the same")
@@ -96,7 +104,9 @@ def _score_excess(lists: ListTotals, ratings: RatingRange) -> Figure:
     return Figure(outside / width, f"scores of the model go from {scores}, ratings from {range_}")
 
 
-def _mean_score_shift(lists: ListTotals, ratings: RatingRange, change: Change) -> Figure:
+def _mean_score_shift(lists: ListTotals, ratings: RatingRange | None, change: Change) -> Figure:
+    if ratings is None:
+        return NO_RATINGS
     width = _width(ratings)
     if width is None or lists.score_sum is None or change.score_sum is None:
         return Figure(None, "one of the runs has no scores of the model, or all ratings are the same")
@@ -109,7 +119,8 @@ def _mean_score_shift(lists: ListTotals, ratings: RatingRange, change: Change) -
 def _worse(metric: str, now: float | None, other: float | None, than: str) -> Figure:
     if now is None or not other:
         return Figure(None, "there is nothing to compare")
-    return Figure(now / other - 1, f"test {metric} {now:.6g}, that of {than} {other:.6g}")
+    worse = 1 - now / other if metric.startswith(MORE_IS_BETTER) else now / other - 1
+    return Figure(worse, f"test {metric} {now:.6g}, that of {than} {other:.6g}")
 
 
 def _width(ratings: RatingRange) -> float | None:

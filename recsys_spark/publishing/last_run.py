@@ -42,13 +42,15 @@ class LastRun:
         measured = None if metrics is None else metrics.where(mine)
         return cls(run_id, top_n, outcomes.where(mine), measured, sink.read(USERS), sink.read(ITEMS))
 
-    def test_error(self, metric: str, *, scorer: str, strategy: str, protocol: str) -> float | None:
-        """What a scorer's error was on the test part; none if it was not measured, or on parts made another way."""
+    def test_figure(self, metric: str, *, scorer: str, strategy: str, protocol: str) -> float | None:
+        """What a scorer's figure was on the test part; none if it was not measured, or on parts made another way."""
         if self.metrics is None:
             return None
+        name, _, k = metric.partition("@")
         row = (
             self.metrics.where(F.col("epoch").isNull() & F.col("segment").isNull() & (F.col("split") == "test"))
-            .where((F.col("scorer") == scorer) & (F.col("metric") == metric))
+            .where((F.col("scorer") == scorer) & (F.col("metric") == name))
+            .where(F.col("k").isNull() if not k else F.col("k") == int(k))
             .where((F.col("strategy") == strategy) & (F.col("protocol") == protocol))
             .select("value")
             .head()

@@ -19,7 +19,9 @@ def top_n_rows(lists: DataFrame, run: Run, model_id: str, generated_at: datetime
         model_id: the artefact that made the lists.
         generated_at: when they are published.
     """
-    entries = F.posexplode(F.arrays_zip("item_ids", "scores", "score_stds")).alias("place", "entry")
+    entries = F.posexplode(F.arrays_zip("item_ids", "scores", "score_stds", "predicted_ratings")).alias(
+        "place", "entry"
+    )
     rows = lists.select("user_id", "variant", "outcome", entries)
     reason = F.when(F.col("outcome") == "cold_fallback", "cold_fallback").otherwise("model")
     return rows.select(
@@ -29,7 +31,7 @@ def top_n_rows(lists: DataFrame, run: Run, model_id: str, generated_at: datetime
         F.col("entry.scores").alias("score"),
         reason.alias("reason"),
         F.col("entry.score_stds").alias("score_std"),
-        F.lit(None).cast("float").alias("predicted_rating"),
+        F.col("entry.predicted_ratings").alias("predicted_rating"),
         "variant",
         F.lit(run.run_id).alias("run_id"),
         F.lit(model_id).alias("model_id"),

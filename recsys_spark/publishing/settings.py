@@ -90,7 +90,8 @@ class AuditSettings(Section):
 
     max_score_excess: Thresholds = Thresholds(warn=0.5, error=5)
     """At most this far do scores of the model lie outside the range of the accepted ratings, as a multiple of the
-    width of this range: with ratings from 1 to 5, a score of 7 or of -1 is 0.5."""
+    width of this range: with ratings from 1 to 5, a score of 7 or of -1 is 0.5. Not asked for `training.objective`
+    ranking, whose scores are no ratings."""
 
     min_item_coverage: Shares = Shares()
     """At least this share of the run's items (in the source, kept by `items.where`) is in some user's list."""
@@ -105,15 +106,17 @@ class AuditSettings(Section):
 
     max_mean_score_shift: Thresholds = Thresholds(warn=0.1, error=1)
     """At most this far is the mean score of the model's lists from that of the last run, up or down, as a multiple of
-    the width of the range of the accepted ratings."""
+    the width of the range of the accepted ratings. Not asked for `training.objective` ranking."""
 
     max_worse_than_baseline: Thresholds = Thresholds(warn=0)
     """At most this much worse than the best baseline is the model on the test part: its `metric` divided by the least
-    of theirs, minus 1. 0.05: five per cent worse; -0.1: it must be ten per cent better."""
+    of theirs, minus 1; of NDCG 1 minus it divided by the largest. 0.05: five per cent worse; -0.1: it must be ten per
+    cent better."""
 
     max_worse_than_last_run: Thresholds = Thresholds(warn=0.05, error=0.5)
     """At most this much worse than in the last run is the model on the test part: its `metric` divided by what it was
-    then, minus 1. Asked only if the parts were made the same way then (`split.strategy`, `evaluation.protocol`)."""
+    then, minus 1; of NDCG 1 minus that. Asked only if the parts were made the same way then (`split.strategy`,
+    `evaluation.protocol`)."""
 
     max_source_age: Thresholds = Thresholds()
     """At most this many days before the end of the `as_of` day, UTC, is the newest accepted rating; later ones do not
@@ -123,9 +126,10 @@ class AuditSettings(Section):
     """At most this share of the rows read is quarantined, for whatever reason. `quality.max_quarantined_share` counts
     defects alone, and is asked before anything is trained."""
 
-    metric: Literal["mse", "mae"] | None = None
-    """The error on the test part that `max_worse_than_baseline` and `max_worse_than_last_run` are about; none: `mae` if
-    that is `training.loss`, else `mse`."""
+    metric: Literal["mse", "mae", "ndcg"] | None = None
+    """What `max_worse_than_baseline` and `max_worse_than_last_run` are about, on the test part: an error, or NDCG at
+    the least `evaluation.k`. None: `ndcg` for `training.objective` ranking; else `mae` if that is `training.loss`, else
+    `mse`."""
 
     @property
     def rules(self) -> dict[str, Thresholds]:

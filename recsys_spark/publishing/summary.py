@@ -45,7 +45,10 @@ STATUSES = (
 
 @dataclass
 class Summary:
-    """How a job ended. `counts` holds what is known; a job that does one part knows that part."""
+    """How a job ended.
+
+    `counts` holds what is known; a job that does one part knows that part. `answers` is the question that lists answer.
+    """
 
     run_id: str | None = None
     job: str | None = None
@@ -58,6 +61,7 @@ class Summary:
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     model_id: str | None = None
+    answers: str | None = None
     error: dict[str, str] | None = None
 
     def fail(self, error: Exception) -> int:

@@ -45,6 +45,7 @@ class ScoringPlan:
         top_n: entries in a list, at most.
         exclude_seen: whether seen items are left out.
         samples: of the model's posterior, for the standard deviation of what is in a list; none: no deviations.
+        rating: predicts the rating of what is in a list; none: no predicted ratings beside the scores.
         kernel: how lists are made; changes the speed, never a row.
         variants: by name, bool[n_items]: which items may enter a further list of each user.
         min_score: items with a lower published score enter no list by the model.
@@ -61,6 +62,7 @@ class ScoringPlan:
     top_n: int
     exclude_seen: bool = True
     samples: Samples | None = None
+    rating: PairScorer | None = None
     kernel: Kernel = "auto"
     variants: Mapping[str, Flags] = field(default_factory=dict)
     min_score: float | None = None
@@ -103,8 +105,9 @@ def score_all_pairs(users: DataFrame, plan: ScoringPlan, ids: PinnedIds, *, tall
     Returns:
         One row for each list: `user_id`, `user_index`, `variant` (null: the first list, of all candidates), `outcome`,
         `reason`, and the list, best first, as the arrays `item_ids`, `item_indices`, `scores` (float32, clipped if the
-        scorer clips) and `score_stds` (nulls without samples); then `kernel`, which made it, and `pairs_scored` for all
-        lists of the user, told with the first one: the other candidates were left out by a bound.
+        scorer clips), `score_stds` (nulls without samples) and `predicted_ratings` (nulls without a scorer for them);
+        then `kernel`, which made it, and `pairs_scored` for all lists of the user, told with the first one: the other
+        candidates were left out by a bound.
     """
     fetch = shipped(users.sparkSession, plan)
     schema = lists_schema(ids)
@@ -134,6 +137,7 @@ def lists_schema(ids: PinnedIds) -> pa.Schema:
             pa.field("item_indices", pa.list_(pa.int32())),
             pa.field("scores", pa.list_(pa.float32())),
             pa.field("score_stds", pa.list_(pa.float32())),
+            pa.field("predicted_ratings", pa.list_(pa.float32())),
             pa.field("kernel", pa.string()),
             pa.field("pairs_scored", pa.int32()),
         ]
@@ -183,11 +187,14 @@ def _as_rows(
     indices = pa.array(found.items[inside])
     scores = pa.array(scorer.published(found.scores[inside]))
     outcomes, reasons = _outcomes(found, cold=cold)
-    samples = None if cold else plan.samples
-    deviations = pa.nulls(len(indices), pa.float32())
-    if samples is not None:
+    samples, rating = (None, None) if cold else (plan.samples, plan.rating)
+    deviations = ratings = pa.nulls(len(indices), pa.float32())
+    if samples is not None or rating is not None:
         of_user = np.repeat(users.column("user_index").to_numpy()[of_list], found.counts)
-        deviations = pa.array(samples.deviations(of_user, found.items[inside]))
+        if samples is not None:
+            deviations = pa.array(samples.deviations(of_user, found.items[inside]))
+        if rating is not None:
+            ratings = pa.array(rating.published(rating.score(of_user, found.items[inside])))
     columns = [
         users.column("user_id").take(pa.array(of_list)),
         users.column("user_index").take(pa.array(of_list)),
@@ -198,6 +205,7 @@ def _as_rows(
         pa.ListArray.from_arrays(starts, indices),
         pa.ListArray.from_arrays(starts, scores),
         pa.ListArray.from_arrays(starts, deviations),
+        pa.ListArray.from_arrays(starts, ratings),
         pa.array(np.where(found.screened[of_list], "screen", "plain")),
         pa.array(np.where(variant == 0, found.scored[of_list], 0)),
     ]

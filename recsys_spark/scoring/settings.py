@@ -69,9 +69,9 @@ class ScoringSettings(Section):
     top_users: int = Field(10, ge=1, le=10_000)
     """Users in the list of an item, at most: what the job `top_users` makes."""
 
-    fallback: Literal["damped_mean", "popularity"] = "damped_mean"
+    fallback: Literal["damped_mean", "popularity"] | None = None
     """Order of the items for users without a vector: by damped mean rating (`evaluation.baseline_damping`), or by
-    number of ratings."""
+    number of ratings. None: the first if `training.objective` is rating, the second if it is ranking."""
 
     kernel: Literal["auto", "plain", "screen"] = "auto"
     """How lists are made; the rows are the same. plain: every pair is scored; screen: a bound in 8-bit arithmetic

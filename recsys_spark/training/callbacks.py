@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from recsys_spark.errors import ConfigError
 from recsys_spark.training.epochs import EpochClock
@@ -29,14 +29,20 @@ def timekeeping(clock: EpochClock, order: EpochOrder | None = None) -> Any:
     )
 
 
-def early_stopping(settings: TrainingSettings, loss: str) -> Any:
-    """The callback that stops by the validation loss and takes the weights of the best epoch; none: all are run."""
+def early_stopping(settings: TrainingSettings, figure: str, *, mode: Literal["min", "max"] = "min") -> Any:
+    """The callback that stops by a figure of the validation part and takes the weights of the best epoch.
+
+    Args:
+        settings: of the training; without `early_stopping` all epochs are run, and there is no callback.
+        figure: its name among Keras' logs.
+        mode: whether less or more of it is better.
+    """
     import keras
 
     if settings.early_stopping is None:
         return None
     return keras.callbacks.EarlyStopping(
-        monitor=f"val_{loss}", mode="min", patience=settings.early_stopping, restore_best_weights=True
+        monitor=figure, mode=mode, patience=settings.early_stopping, restore_best_weights=True
     )
 
 

@@ -61,6 +61,8 @@ def step_by_xla(network: keras.Model) -> None:
 
 def loss_name(model: Model, settings: TrainingSettings) -> str:
     """The metric that tells the loss without penalties."""
+    if settings.objective == "ranking":
+        return "loss"
     return CROSS_ENTROPY if model.levels else settings.loss
 
 

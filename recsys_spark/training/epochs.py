@@ -40,6 +40,9 @@ class EpochResult(NamedTuple):
     learning_rate: float | None = None
     """At the end of the epoch."""
 
+    val_ndcg: float | None = None
+    """NDCG@10 on the validation rows after the epoch, of a ranking model."""
+
 
 @dataclass(frozen=True)
 class FitNews:
@@ -57,6 +60,7 @@ class FitNews:
         val_loss: after the epoch, where there are validation rows.
         val_mse: likewise, in rating units.
         val_mae: likewise, in rating units.
+        val_ndcg: likewise, NDCG@10 of a ranking model.
         what: running; epoch: the epoch is over; fit: the fit is over.
     """
 
@@ -72,6 +76,7 @@ class FitNews:
     what: Literal["running", "epoch", "fit"]
     val_mse: float | None = None
     val_mae: float | None = None
+    val_ndcg: float | None = None
 
 
 Watcher = Callable[[FitNews], None]
@@ -89,6 +94,7 @@ class _Measured(NamedTuple):
     val_loss: float | None = None
     val_mse: float | None = None
     val_mae: float | None = None
+    val_ndcg: float | None = None
 
 
 class EpochClock:
@@ -160,6 +166,7 @@ class EpochClock:
             val_loss=logs.get(f"val_{self.loss}"),
             val_mse=None if mse is None else mse * self._scale**2,
             val_mae=None if mae is None else mae * self._scale,
+            val_ndcg=logs.get("val_ndcg"),
         )
 
     def _tell(self, what: Literal["running", "epoch"], epoch: int, rows: int, measured: _Measured) -> None:

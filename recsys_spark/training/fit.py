@@ -13,12 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from recsys_spark.errors import DataError
+from recsys_spark.models.blend import Blend
 from recsys_spark.models.embedding import clear
 from recsys_spark.models.model import Model
 from recsys_spark.models.posterior_mf import PosteriorMf
+from recsys_spark.models.registry import model_for
+from recsys_spark.models.settings import BlendPart
 from recsys_spark.models.sides import SIDES, Sides
 from recsys_spark.models.warm import Weights, carry_over, shrunk
+from recsys_spark.training.blending import blended, own_settings
 from recsys_spark.training.callbacks import early_stopping, on_request, timekeeping
 from recsys_spark.training.checkpoints import Checkpoints, FitState, KeptFit, fit_key
 from recsys_spark.training.compiling import compile_for, loss_name
@@ -56,6 +62,7 @@ class Trainer:
         rating_range: lowest and highest valid rating, for clipping; none: those of the fit's rows.
         watcher: told where a fit stands.
         checkpoints: where fits keep states to go on from; none: they keep none.
+        part: position of the model in a blend; none: it is in none.
     """
 
     model: Model
@@ -64,6 +71,7 @@ class Trainer:
     rating_range: tuple[float, float] | None = None
     watcher: Watcher = nobody
     checkpoints: Checkpoints | None = None
+    part: int | None = None
 
     def fit(
         self,
@@ -91,6 +99,8 @@ class Trainer:
         sides = self.sides_of(rows)
         _check(name, rows, sides)
         _seed_keras(self.settings.seed)
+        if isinstance(self.model, Blend):
+            return blended(self.model, lambda part, n: self._part(part, n, name, rows, validation), sides)
         kept = self._kept(name, epochs, (rows, validation), sides, start)
         clock = self._clock(name, rows, epochs=epochs)
         wanted = Wanted(name, epochs, self._target(rows), self._clip(rows), clock, kept)
@@ -98,6 +108,10 @@ class Trainer:
             from recsys_spark.training.posterior import sample_posterior
 
             return sample_posterior(self.model, self.settings, wanted, rows, sides, validation=validation, start=start)
+        if self.settings.objective == "ranking":
+            from recsys_spark.training.ranking_fit import fit_ranking
+
+            return fit_ranking(self.model, self.settings, wanted, rows, sides, validation=validation, start=start)
         return self._descend(wanted, rows, sides, validation=validation, start=start)
 
     def warm(self) -> Trainer:
@@ -129,7 +143,7 @@ class Trainer:
         network, order = self._first_network(rows, sides, start), EpochOrder(self.settings.seed)
         compile_for(network, self.model, self.settings, target, n_rows=len(rows))
         clock.learning_rate = lambda: float(network.optimizer.learning_rate)
-        stopping = early_stopping(self.settings, clock.loss) if validation is not None else None
+        stopping = early_stopping(self.settings, f"val_{clock.loss}") if validation is not None else None
         try:
             network.fit(
                 self._batches(rows, target, order),
@@ -152,6 +166,13 @@ class Trainer:
         kept.keep(FitState(len(history), True, weight_arrays("network", weights), history, {"epochs": taken}))
         return Fitted(self.model, self._network(sides, weights), target, clip, taken, history)
 
+    def _part(
+        self, part: BlendPart, number: int, name: str, rows: TrainingRows, validation: TrainingRows | None
+    ) -> Fitted:
+        """Fit a part of a blend."""
+        own = replace(self, model=model_for(part.model), settings=own_settings(self.settings, part), part=number)
+        return own.fit(name, rows, epochs=own.settings.epochs, validation=validation)
+
     def _kept(
         self,
         name: str,
@@ -163,6 +184,7 @@ class Trainer:
         """The states that a fit keeps, by all that its weights depend on."""
         if self.checkpoints is None:
             return KeptFit(None, name, "")
+        name = name if self.part is None else f"{name}_{self.part}"
         training = self.settings.model_dump(mode="json", exclude=_CHANGES_NO_WEIGHT)
         counts = {"n_users": sides.n_users, "n_items": sides.n_items}
         known = {str(side): sides.features(side) for side in SIDES}
@@ -183,11 +205,15 @@ class Trainer:
 
     def _clock(self, name: str, rows: TrainingRows, *, epochs: int) -> EpochClock:
         """What follows a fit."""
+        batch_size = self.settings.batch_size
+        if self.settings.objective == "ranking":
+            # of users, so that many rows on average
+            batch_size = -(-batch_size * len(rows) // max(1, len(np.unique(rows.user))))
         return EpochClock(
             name,
             epochs=epochs,
             rows=len(rows),
-            batch_size=self.settings.batch_size,
+            batch_size=batch_size,
             loss=loss_name(self.model, self.settings),
             scale=self._target(rows).scale,
             watcher=self.watcher,

@@ -48,6 +48,7 @@ def told(news: FitNews) -> str:
         f"{_rounded(news.rows_per_second)} rows/s",
         f"loss {news.loss:.4f}",
         *([] if news.val_loss is None else [f"val_loss {news.val_loss:.4f}"]),
+        *([] if news.val_ndcg is None else [f"val_ndcg@10 {news.val_ndcg:.4f}"]),
         *([f"{_duration(news.seconds_left)} left"] if news.seconds_left else []),
     ]
     return ", ".join(parts)

@@ -12,10 +12,10 @@ from ir_measures import AP, RR, P, R, Success, nDCG
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recsys_spark.evaluation.list_metrics import gini
 from recsys_spark.evaluation.ranking import RankingPlan, rank_users, whole_files
 from recsys_spark.evaluation.ranking_figures import RankingFigures
 from recsys_spark.evaluation.rating import Metric
+from recsys_spark.kernels.list_metrics import gini
 from recsys_spark.kernels.scorer import PairScorer
 from tests.evaluation.ratings import N_USERS, counts, dot, in_spark, some_ratings
 

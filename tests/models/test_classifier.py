@@ -8,12 +8,12 @@ import pytest
 from recsys_spark.models.classifier import Classifier
 from recsys_spark.models.settings import ClassifierSettings
 from recsys_spark.models.sides import Sides
-from tests.contracts.model import N_ITEMS, N_USERS, ModelContract
+from tests.contracts.model import N_ITEMS, N_USERS, WarmModelContract
 
 PAIRS = {"user": np.arange(6, dtype=np.int32), "item": np.arange(6, dtype=np.int32)}
 
 
-class TestClassifier(ModelContract):
+class TestClassifier(WarmModelContract):
     settings = ClassifierSettings(embedding_size=8, layers=(32,), levels=(1, 2, 3, 4, 5))
     targets = ("centred",)
 

@@ -7,18 +7,18 @@ import numpy as np
 from recsys_spark.models.dot import Dot
 from recsys_spark.models.settings import DotSettings
 from recsys_spark.models.sides import Sides
-from tests.contracts.model import N_ITEMS, N_USERS, ModelContract
+from tests.contracts.model import N_ITEMS, N_USERS, WarmModelContract
 
 
-class TestDot(ModelContract):
+class TestDot(WarmModelContract):
     settings = DotSettings(embedding_size=4, l2=0.001)
 
 
-class TestDotWithoutBiases(ModelContract):
+class TestDotWithoutBiases(WarmModelContract):
     settings = DotSettings(embedding_size=4, biases=False)
 
 
-class TestDotWithFeatures(ModelContract):
+class TestDotWithFeatures(WarmModelContract):
     settings = DotSettings(embedding_size=4)
 
     @classmethod

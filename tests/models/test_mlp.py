@@ -10,14 +10,14 @@ import pytest
 from recsys_spark.models.mlp import Mlp
 from recsys_spark.models.settings import Activation, MlpSettings
 from recsys_spark.models.sides import Sides
-from tests.contracts.model import N_ITEMS, N_USERS, ModelContract
+from tests.contracts.model import N_ITEMS, N_USERS, WarmModelContract
 
 
-class TestMlp(ModelContract):
+class TestMlp(WarmModelContract):
     settings = MlpSettings(embedding_size=8, layers=(32, 8), dropout=0.05, l2=0.0001)
 
 
-class TestHybrid(ModelContract):
+class TestHybrid(WarmModelContract):
     settings = MlpSettings(embedding_size=8, embedding_dropout=0.02, layers=(32,))
     training = {"epochs": 25, "batch_size": 64, "learning_rate": 0.03}
 

@@ -7,10 +7,10 @@ import pytest
 from recsys_spark.kernels.arrays import F32, I32
 from recsys_spark.models.settings import PosteriorMfSettings
 from recsys_spark.training.fitted import Fitted
-from tests.contracts.model import ModelContract
+from tests.contracts.model import WarmModelContract
 
 
-class TestPosteriorMf(ModelContract):
+class TestPosteriorMf(WarmModelContract):
     settings = PosteriorMfSettings(embedding_size=4, columns=6, burn_in=40, samples=20)
     training = {"epochs": 120, "batch_size": 10_000}
     shortest = {"epochs": 50}

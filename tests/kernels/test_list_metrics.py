@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, Success, nDCG
 
-from recsys_spark.evaluation.list_metrics import METRICS, figures_of_lists, gini, names, relevant_entries
 from recsys_spark.kernels.arrays import F32
+from recsys_spark.kernels.list_metrics import METRICS, figures_of_lists, gini, names, relevant_entries
 
 K = (1, 3, 10)
 

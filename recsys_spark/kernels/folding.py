@@ -1,0 +1,79 @@
+"""A user's vector from what the user liked, by the formula of training, without training.
+
+| model | vector |
+| --- | --- |
+| history tower | the sum of the history vectors of the liked items, divided by the root of their number |
+| least squares | the one that minimises the loss while the items' vectors stay as they are |
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recsys_spark.kernels.arrays import F32, I32, I64
+
+_USERS_AT_ONCE = 1024
+
+
+def history_vectors(history: F32, offsets: I64, items: I32) -> F32:
+    """The vectors of a history tower.
+
+    Args:
+        history: f32[n_items, k].
+        offsets: i64[m + 1], where each user's liked items begin and end.
+        items: i32[...].
+
+    Returns:
+        f32[m, k]; zeros for who likes nothing. Summed in the order of the items as float32.
+    """
+    vectors = np.zeros((len(offsets) - 1, history.shape[1]), np.float32)
+    for first in range(0, len(vectors), _USERS_AT_ONCE):
+        ends = offsets[first : first + _USERS_AT_ONCE + 1]
+        counts = np.diff(ends)
+        some = np.flatnonzero(counts)
+        looked_up = history[items[ends[0] : ends[-1]]]
+        starts = (ends[:-1] - ends[0])[some]
+        if len(some):
+            summed = np.add.reduceat(looked_up, starts, axis=0)
+            vectors[first + some] = summed / np.sqrt(counts[some], dtype=np.float32)[:, None]
+    return vectors
+
+
+def least_squares_vectors(
+    table: F32,
+    offsets: I64,
+    items: I32,
+    weights: F32,
+    *,
+    unobserved_weight: float,
+    l2: float,
+    l2_exponent: float,
+) -> F32:
+    """The vectors that minimise the loss of implicit matrix factorisation (`training/objectives/ials.py`).
+
+    p = (sum over likes of w q q^T + a Q^T Q + l2 (sum of w + a n)^e I)^-1 (sum over likes of w q), Q being the vectors
+    of the n items that are not all zeros (Hu, Koren, Volinsky, ICDM 2008, equation 4).
+
+    Args:
+        table: f32[n_items, k].
+        offsets: i64[m + 1], where each user's liked items begin and end.
+        items: i32[...].
+        weights: f32[...], of each like.
+        unobserved_weight: a.
+        l2: see above.
+        l2_exponent: e.
+
+    Returns:
+        f32[m, k], solved in float64; zeros for who likes nothing.
+    """
+    vectors = np.zeros((len(offsets) - 1, table.shape[1]), np.float32)
+    everything = unobserved_weight * (table.T.astype(np.float64) @ table)
+    n_items = int(table.any(axis=1).sum())
+    diagonal = np.arange(table.shape[1])
+    for user in np.flatnonzero(np.diff(offsets)):
+        mine = slice(offsets[user], offsets[user + 1])
+        liked, weight = table[items[mine]], weights[mine]
+        normal = everything + (liked * weight[:, None]).T @ liked
+        normal[diagonal, diagonal] += l2 * (weight.sum(dtype=np.float64) + unobserved_weight * n_items) ** l2_exponent
+        vectors[user] = np.linalg.solve(normal, liked.T @ weight)
+    return vectors

@@ -1,0 +1,1 @@
+"""What ranking models minimise, one file each."""
