@@ -267,7 +267,7 @@ TRIALS = TableSchema(
         ),
         Column("trial", pa.int32(), "From 0, in the order in which they were drawn"),
         Column("state", pa.string(), "complete, pruned (ended early, as it promised little) or failed"),
-        Column("metric", pa.string(), "mse or mae"),
+        Column("metric", pa.string(), "mse, mae, or ndcg: what NDCG@10 lacks to 1"),
         Column("value", pa.float64(), "The error on the validation part; null if it failed", nullable=True),
         Column("epochs", pa.int32(), "After which that error was measured; null if it failed", nullable=True),
         Column("parameters", pa.map_(pa.string(), pa.string()), "The settings drawn, by key, as JSON"),

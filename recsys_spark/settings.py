@@ -93,6 +93,11 @@ class Settings(Section):
         return self.scoring.fallback or of_objective
 
     @property
+    def tune_metric(self) -> Literal["mse", "mae", "ndcg"]:
+        """What the job `tune` compares trials by."""
+        return self.tune.metric or ("ndcg" if self.training.objective == "ranking" else "mse")
+
+    @property
     def audit_metric(self) -> str:
         """What the audit compares models by: `mse`, `mae` or `ndcg@k`."""
         metric = self.audit.metric
@@ -120,6 +125,8 @@ class Settings(Section):
             )
         if self.audit.metric in ("mse", "mae") and ranks and not isinstance(self.model, JointSettings):
             raise ValueError(f"audit.metric ndcg for {self.model.name}, which predicts no ratings")
+        if self.tune.metric is not None and (self.tune.metric == "ndcg") != ranks:
+            raise ValueError(f"tune.metric {'ndcg' if ranks else 'mse or mae'} for training.objective {objective}")
         if ranks and (self.items.features.names or self.users.features.names):
             raise ValueError(f"no items.features and no users.features for {self.model.name}, which cannot use them")
         if isinstance(self.model, BlendSettings):

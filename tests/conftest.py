@@ -34,7 +34,9 @@ def spark() -> Iterator[SparkSession]:
     java = f"{QUICK_START} -Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties"
     os.environ["PYSPARK_SUBMIT_ARGS"] = (
         f"--master local[2] --jars {jars} --driver-memory 2g --conf spark.ui.enabled=false "
-        f'--conf spark.ui.showConsoleProgress=false --conf "spark.driver.extraJavaOptions={java}" pyspark-shell'
+        # queries over a few rows take longer to compile than to run
+        "--conf spark.ui.showConsoleProgress=false --conf spark.sql.codegen.wholeStage=false "
+        f'--conf "spark.driver.extraJavaOptions={java}" pyspark-shell'
     )
     session = build_session("tests", delta=True)
     yield session

@@ -65,7 +65,6 @@ def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one(
     ("override", "key"),
     [
         ("split.strategy=held_out_users", "split.strategy"),
-        ("training.objective=ranking", "training.objective"),
         ("source.format=jdbc", "source.format"),
         ("output.catalog=a.b", "output.catalog"),
         ("report.enabled=true", "report.enabled"),

@@ -28,6 +28,7 @@ QUICK = (
     "training.refit=false",
     "split.validation_fraction=0",
     "evaluation.bootstrap=0",
+    "evaluation.k=[]",
 )
 RESULT = ["user_id", "variant", "rank", "item_id", "score"]
 

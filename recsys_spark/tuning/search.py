@@ -41,12 +41,12 @@ class Found:
 
     Args:
         space: where was searched.
-        metric: what was made small.
+        metric: what was made small; `ndcg`: what that lacks to 1.
         trials: all finished ones of the study, those of earlier jobs included, by number.
     """
 
     space: Space
-    metric: Literal["mse", "mae"]
+    metric: Literal["mse", "mae", "ndcg"]
     trials: tuple[TrialResult, ...]
 
     @property
@@ -73,7 +73,7 @@ class TrialFit(NamedTuple):
     """What came of the fit of a trial."""
 
     error: float
-    """On the validation part, in rating units."""
+    """On the validation part: in rating units, or what NDCG@10 lacks to 1."""
 
     epochs: int
     """After which the weights stand."""
@@ -132,10 +132,10 @@ def search(
             say(f"{done} of {tune.trials} trials are done already")
         while n_finished(study) < tune.trials:
             _run(running, next_trial(study, tune))
-            say(_told(results(study), n_finished(study), tune.trials, tune.metric))
+            say(_told(results(study), n_finished(study), tune.trials, base.tune_metric))
             if tune.timeout is not None and time.monotonic() - begun >= tune.timeout:
                 break
-        return Found(space, tune.metric, results(study))
+        return Found(space, base.tune_metric, results(study))
 
 
 def fit_trial(
@@ -149,7 +149,7 @@ def fit_trial(
     """Fit one trial on the train part and measure it on the validation part.
 
     Args:
-        settings: of the trial: model, training, `quality.rating_range` and `tune.metric`.
+        settings: of the trial: model, training, `quality.rating_range` and `tune_metric`.
         rows: train and validation.
         sides_of: the users and items, as the rows of a fit show them.
         after_epoch: told the epoch, from 1, and the error on validation; what it raises ends the fit.
@@ -158,11 +158,11 @@ def fit_trial(
     Raises:
         DataError: the loss or the error is not finite.
     """
-    validation, metric = rows.select("validation"), settings.tune.metric
+    validation, metric = rows.select("validation"), settings.tune_metric
 
     def watch(news: FitNews) -> None:
         watcher(news)
-        error = news.val_mse if metric == "mse" else news.val_mae
+        error = {"mse": news.val_mse, "mae": news.val_mae, "ndcg": _lacking(news.val_ndcg)}[metric]
         if news.what == "epoch" and error is not None and math.isfinite(error):
             after_epoch(news.epoch, error)
 
@@ -243,7 +243,14 @@ def _best(trials: tuple[TrialResult, ...]) -> TrialResult | None:
     return min(complete, key=lambda trial: (trial.value, trial.number), default=None)
 
 
-def _error(fitted: Fitted, rows: TrainingRows, metric: Literal["mse", "mae"]) -> float:
+def _lacking(ndcg: float | None) -> float | None:
+    return None if ndcg is None else 1 - ndcg
+
+
+def _error(fitted: Fitted, rows: TrainingRows, metric: Literal["mse", "mae", "ndcg"]) -> float:
+    if metric == "ndcg":
+        lacking = _lacking(fitted.history[fitted.epochs - 1].val_ndcg)
+        return math.nan if lacking is None else lacking
     predicted = fitted.predict(rows.user, rows.item)
     if fitted.clip is not None:
         predicted = predicted.clip(*fitted.clip)

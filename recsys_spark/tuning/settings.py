@@ -79,8 +79,9 @@ class TuneSettings(Section):
     """Which trials end early by their validation error after an epoch. median: those worse than half of the others
     were after as many epochs; hyperband: all but the best third at epochs 1, 3, 9, ..., from later ones on for some."""
 
-    metric: Literal["mse", "mae"] = "mse"
-    """The error on the validation part that is made small, in rating units."""
+    metric: Literal["mse", "mae", "ndcg"] | None = None
+    """What is measured on the validation part and made small: an error in rating units, or for `training.objective`
+    ranking what NDCG@10 lacks to 1. None: `ndcg` for ranking, else `mse`."""
 
     timeout: float | None = Field(None, gt=0)
     """Seconds after which a job begins no further trial; none: no limit."""

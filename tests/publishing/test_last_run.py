@@ -21,13 +21,14 @@ from recsys_spark.storage import Folder
 IDS = PinnedIds(user="string", item="long")
 LISTS = (
     "user_id string, variant string, outcome string, reason string, item_ids array<bigint>, item_indices array<int>, "
-    "scores array<float>, score_stds array<float>"
+    "scores array<float>, score_stds array<float>, "
+    "predicted_ratings array<float>"
 )
 
 
 def publish(spark: SparkSession, sink: Sink, run_id: str, *users: str, mse: float) -> None:
     run = Run(Folder("."), date(2024, 2, 29), datetime.now(UTC), run_id)
-    rows = [(user, None, "ok", "model", [1], [0], [4.0], [None]) for user in users]
+    rows = [(user, None, "ok", "model", [1], [0], [4.0], [None], [None]) for user in users]
     lists = spark.createDataFrame(rows, LISTS).coalesce(1)
     metrics = [
         Metric("main", "test", "mse", mse),
@@ -35,6 +36,8 @@ def publish(spark: SparkSession, sink: Sink, run_id: str, *users: str, mse: floa
         Metric("main", "test", "mse", mse + 2, epoch=1),
         Metric("main", "train", "mse", mse + 3),
         Metric("mean", "test", "mse", mse + 4),
+        Metric("main", "test", "ndcg@5", mse / 2),
+        Metric("main", "test", "ndcg@10", mse / 4),
     ]
     kinds = {"strategy": "random", "protocol": "full"}
     sink.append(METRICS, metric_rows(spark, metrics, ids=IDS, run_id=run_id, model_id="dot-1", **kinds))
@@ -59,5 +62,7 @@ def test_the_last_run_is_the_one_that_is_visible_with_its_own_users_and_errors(
     assert last.run_id == "run-2"
     assert {row["user_id"] for row in last.outcomes.collect()} == {"bob", "cid"}
     assert {row["user_id"] for row in last.top_n.collect()} == {"bob", "cid"}
-    assert last.test_error("mse", scorer="main", strategy="random", protocol="full") == 0.75
-    assert last.test_error("mse", scorer="main", strategy="temporal", protocol="full") is None
+    assert last.test_figure("mse", scorer="main", strategy="random", protocol="full") == 0.75
+    assert last.test_figure("ndcg@10", scorer="main", strategy="random", protocol="full") == 0.75 / 4
+    assert last.test_figure("ndcg@7", scorer="main", strategy="random", protocol="full") is None
+    assert last.test_figure("mse", scorer="main", strategy="temporal", protocol="full") is None

@@ -82,7 +82,7 @@ def test_speed_and_time_left_come_from_the_time_spent_training(monkeypatch: pyte
         ("epoch", 1000, 500.0, pytest.approx(4.0)),
         ("fit", 1000, 500.0, 0.0),
     ]
-    assert [tuple(result) for result in clock.history] == [("evaluated", 1, 0.8, 0.85, 500.0, 0.85, None, None)]
+    assert [tuple(result) for result in clock.history] == [("evaluated", 1, 0.8, 0.85, 500.0, 0.85, None, None, None)]
 
 
 def test_news_come_a_few_times_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:

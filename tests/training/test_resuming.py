@@ -15,11 +15,17 @@ import pytest
 
 from recsys_spark.models.registry import MODELS, model_for
 from recsys_spark.models.settings import (
+    BlendPart,
+    BlendSettings,
+    BprSettings,
     ClassifierSettings,
     DotSettings,
+    IalsSettings,
+    JointSettings,
     MlpSettings,
     ModelSettings,
     PosteriorMfSettings,
+    SoftmaxSettings,
 )
 from recsys_spark.models.sides import Sides
 from recsys_spark.storage import Folder
@@ -34,6 +40,8 @@ from tests.training.test_fit import N_ITEMS, N_USERS, ROWS, VALIDATION, random_r
 
 Case = tuple[ModelSettings, dict[str, Any]]
 
+RANKING = {"objective": "ranking", "batch_size": 4}
+
 CASES: dict[str, Case] = {
     "dot": (DotSettings(embedding_size=4, l2=0.05), {"optimizer": "adam", "schedule": "exponential"}),
     "dot by xla": (DotSettings(embedding_size=4), {"optimizer": "sgd", "momentum": 0.9, "xla": True}),
@@ -43,6 +51,11 @@ CASES: dict[str, Case] = {
         PosteriorMfSettings(embedding_size=3, columns=5, burn_in=1, samples=4, step=0.2, score_std=True),
         {"batch_size": 150},
     ),
+    "ials": (IalsSettings(embedding_size=4), RANKING),
+    "joint": (JointSettings(embedding_size=4), RANKING),
+    "bpr": (BprSettings(embedding_size=4), RANKING),
+    "softmax": (SoftmaxSettings(embedding_size=4, negatives=6), RANKING),
+    "blend": (BlendSettings(parts=(BlendPart(model=IalsSettings(embedding_size=4)),)), RANKING),
 }
 EPOCHS, KILLED_IN = 5, 4
 FITS = ("validated", "evaluated", "published")

@@ -136,7 +136,7 @@ def test_a_draw_reads_as_nested_settings_and_as_texts() -> None:
         ("model.biases", {"low": 0, "high": 1}, "model.biases: expected a list of choices, found a range"),
         ("training.target", {"low": 0, "high": 1}, "training.target: expected 'none', 'centred'"),
         ("model.dropout", [0.1, [0.1, 0.2, 0.3]], "model.dropout: expected one dropout, or 2"),
-        ("training.objective", ["rating", "ranking"], "training.objective: expected 'rating' (other values: not yet)"),
+        ("training.objective", ["rating", "ranking"], "training.objective rating for model.name dot"),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused_by_its_key(key: str, value: Any, message: str) -> None:
