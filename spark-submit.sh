@@ -59,7 +59,7 @@ progress() {
 stop() {
     progress "$4. $5"
     printf '{"run_id": null, "job": null, "as_of": null, "status": "%s", "tables": {}, "counts": {}, "metrics": {}, "audit": {}, "warnings": [], ' "$2"
-    printf '"seconds": {}, "model_id": null, "error": {"code": "%s", "message": "%s", "hint": "%s"}}\n' \
+    printf '"seconds": {}, "model_id": null, "answers": null, "error": {"code": "%s", "message": "%s", "hint": "%s"}}\n' \
         "$3" "$(json_escaped "$4")" "$(json_escaped "$5")"
     exit "$1"
 }

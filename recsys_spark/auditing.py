@@ -99,7 +99,7 @@ def rules_of(settings: Settings) -> AuditSettings:
 
 
 def night_figures(
-    evidence: Evidence, counts: Mapping[str, int], measured: figures.Measured, *, scores_are_ratings: bool
+    evidence: Evidence, counts: Mapping[str, int], measured: figures.Measured, *, scores_are_ratings: bool = True
 ) -> dict[str, Figure]:
     """Every figure of a run, by its name.
 

@@ -65,6 +65,9 @@ class Job:
         """The private folder of a stage, by the hash of all that it depends on."""
         tree = config.as_tree(self.settings)
         inputs = [tree[section] for section in ("source", "items", "users", "quality", "split")]
+        if self.settings.training.event_weights is not None:
+            # they become ratings
+            inputs.append(self.settings.training.event_weights)
         if self.forgotten is not None:
             # in the fingerprint, too, but not every source has one
             inputs.append(self.forgotten.digest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from recsys_spark.eligibility import Eligibility
 from recsys_spark.evaluation.rating import KNOWN, MAIN, RATING
+from recsys_spark.folding import Folded
 from recsys_spark.ingest.ingested import Ingested, stored_ids
 from recsys_spark.job import Job
 from recsys_spark.kernels.arrays import Flags
@@ -24,12 +25,12 @@ from recsys_spark.scoring.top_users import TopUsersPlan
 from recsys_spark.scoring.uncertainty import Samples
 
 
-def plan_of_lists(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_samples: int) -> ScoringPlan:
+def plan_of_lists(job: Job, ingested: Ingested, folded: Folded, *, n_samples: int) -> ScoringPlan:
     """Candidates are the eligible, allowed items with a training rating, or with features if the model uses them.
 
     All ids of items are held on the driver.
     """
-    settings = job.settings
+    settings, scorers = job.settings, folded.scorers
     item_ids, eligible = stored_ids(ingested.folder / "items", "item", ingested.vocabularies.items.size)
     has_vector, usable_items = have_vectors(scorers)
     candidates = np.flatnonzero(usable_items & eligible).astype(np.int32)
@@ -39,7 +40,7 @@ def plan_of_lists(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_sa
     return ScoringPlan(
         scorer=scorers[MAIN],
         fallback=fallback_of(job, scorers),
-        has_vector=has_vector,
+        has_vector=has_vector | folded.users,
         candidates=candidates,
         item_ids=item_ids,
         top_n=settings.scoring.top_n,
@@ -53,6 +54,8 @@ def plan_of_lists(job: Job, ingested: Ingested, scorers: dict[str, Any], *, n_sa
         min_fallback_score=settings.scoring.min_score if settings.fallback == "damped_mean" else None,
         segments=eligibility.segments,
         segment_of=eligibility.segment_of,
+        folded=folded.users,
+        digests=folded.digests,
     )
 
 
@@ -80,7 +83,7 @@ def candidates_of(job: Job, ingested: Ingested, plan: ScoringPlan) -> DataFrame:
     return with_flag(items, "is_candidate", is_candidate, index="item_index").where("is_candidate")
 
 
-def have_vectors(scorers: dict[str, PairScorer]) -> tuple[Flags, Flags]:
+def have_vectors(scorers: Mapping[str, PairScorer]) -> tuple[Flags, Flags]:
     """Which users and which items the model knows: by a training rating, or by features if it uses them."""
     users, items = scorers[KNOWN].user_bias, scorers[KNOWN].item_bias
     assert users is not None
@@ -88,7 +91,7 @@ def have_vectors(scorers: dict[str, PairScorer]) -> tuple[Flags, Flags]:
     return users > 0, items > 0
 
 
-def fallback_of(job: Job, scorers: dict[str, PairScorer]) -> PairScorer:
+def fallback_of(job: Job, scorers: Mapping[str, PairScorer]) -> PairScorer:
     """What orders the items for users without a vector."""
     return scorers["item_mean" if job.settings.fallback == "damped_mean" else "popularity"]
 

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from recsys_spark.bookkeeping import sink_of
 from recsys_spark.errors import ConfigError
 from recsys_spark.evaluation.rating import MAIN
+from recsys_spark.folding import folded_in
 from recsys_spark.ingest import candidate_pairs
 from recsys_spark.ingest.ingested import Ingested
 from recsys_spark.job import Job
@@ -43,7 +44,10 @@ def score_pairs(job: Job) -> None:
         )
     with job.progress.stage("rank"):
         scorers = scorers_for(str(job.run.models / trained["model_id"]), ingested.vocabularies)
-        plan = RankingPlan(scorers[MAIN], fallback_of(job, scorers), *have_vectors(scorers))
+        folded = folded_in(job, ingested, scorers)
+        known_users, known_items = have_vectors(folded.scorers)
+        model, fallback = folded.scorers[MAIN], fallback_of(job, scorers)
+        plan = RankingPlan(model, fallback, known_users | folded.users, known_items)
         pairs, users, items = job.spark.read.parquet(str(staged / "pairs")), *known_ids(job, ingested)
         rank_pairs(pairs, users, items, plan).write.mode("overwrite").parquet(str(staged / "ranked"))
         ranked = job.spark.read.parquet(str(staged / "ranked"))
@@ -71,7 +75,7 @@ def top_users(job: Job) -> None:
     staged = job.run.work("top_users", job.run.run_id)
     with job.progress.stage("score"):
         scorers = scorers_for(str(job.run.models / trained["model_id"]), ingested.vocabularies)
-        by_user = plan_of_lists(job, ingested, scorers, n_samples=0)
+        by_user = plan_of_lists(job, ingested, folded_in(job, ingested, scorers), n_samples=0)
         plan, n_items = plan_of_users(job, ingested, by_user), len(by_user.candidates)
         items, users = candidates_of(job, ingested, by_user), left_out_of_lists(job, ingested)
         work = stage_user_lists(items, users, plan, ingested.vocabularies.ids, staged, n_items=n_items)

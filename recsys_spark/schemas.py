@@ -84,7 +84,12 @@ _TOP_N_COLUMNS = (
     Column("rank", pa.int32(), "1 is best; 1..n without gaps"),
     Column("item_id", ITEM, "An item that the user may get and has not seen, in the source's own type"),
     Column("score", pa.float32(), "What the list is ordered by; rating units for rating models"),
-    Column("reason", pa.string(), "model, folded_in, cold_fallback or rule"),
+    Column(
+        "reason",
+        pa.string(),
+        "Whose order it is: model; folded_in: the model's, with a vector made of ratings that it was not fitted on; "
+        "cold_fallback; rule",
+    ),
     Column("score_std", pa.float32(), "Standard deviation of the score, where the model has samples", nullable=True),
     Column("predicted_rating", pa.float32(), "Of models with a second head for ratings", nullable=True),
     Column(
@@ -121,7 +126,7 @@ USER_OUTCOMES = TableSchema(
         Column("user_id", USER, "The user"),
         Column("outcome", pa.string(), "ok, cold_fallback or error"),
         Column("n_items", pa.int32(), "Length of the list of all candidates"),
-        Column("reason", pa.string(), "Why: model, no_trained_vector, nothing_left, score_not_finite"),
+        Column("reason", pa.string(), "Why: model, folded_in, no_trained_vector, nothing_left, score_not_finite"),
         RUN_ID,
         AS_OF,
     ),

@@ -127,6 +127,11 @@ class Settings(Section):
             raise ValueError(f"audit.metric ndcg for {self.model.name}, which predicts no ratings")
         if self.tune.metric is not None and (self.tune.metric == "ndcg") != ranks:
             raise ValueError(f"tune.metric {'ndcg' if ranks else 'mse or mae'} for training.objective {objective}")
+        columns, weights = self.source.columns, self.training.event_weights
+        if columns.rating is None and (not ranks or isinstance(self.model, JointSettings)):
+            raise ValueError(f"a column source.columns.rating for model.name {self.model.name}, which predicts ratings")
+        if weights is not None and (columns.event is None or columns.rating is not None):
+            raise ValueError("source.columns.event, and source.columns.rating null, for training.event_weights")
         if ranks and (self.items.features.names or self.users.features.names):
             raise ValueError(f"no items.features and no users.features for {self.model.name}, which cannot use them")
         if isinstance(self.model, BlendSettings):

@@ -26,6 +26,7 @@ from recsys_spark.evaluation.epochs import epoch_metrics
 from recsys_spark.evaluation.fits import Evidence, measure
 from recsys_spark.evaluation.rating import Metric
 from recsys_spark.evaluation.rows import metric_rows, nested, stored_metrics
+from recsys_spark.folding import folded_in
 from recsys_spark.ingest import night
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.ingest.exclusions import ExclusionCounts
@@ -220,7 +221,7 @@ def score(job: Job) -> None:
     ingested, trained = job.ingested(), job.trained()
     with job.progress.stage("score"):
         scorers = scorers_for(str(job.run.models / trained["model_id"]), ingested.vocabularies)
-        plan = plan_of_lists(job, ingested, scorers, n_samples=trained["samples"])
+        plan = plan_of_lists(job, ingested, folded_in(job, ingested, scorers), n_samples=trained["samples"])
         lists = job.folder("score") / "lists"
         wanted = wanted_users(job, ingested, plan, trained["model_id"])
         work = stage_lists(
@@ -425,4 +426,5 @@ def _night_inputs(settings: Settings) -> night.NightInputs:
         settings.split,
         seen=seen_filter(settings),
         exclude=settings.scoring.exclude,
+        event_weights=settings.training.event_weights,
     )

@@ -22,16 +22,22 @@ from recsys_spark.evaluation.fits import validated
 from recsys_spark.evaluation.rating import KNOWN, MAIN, RATING, VALIDATED
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.kernels.arrays import I32, Flags
+from recsys_spark.kernels.digests import BITS, as_columns, history_digests
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.known_features import KnownFeatures
 from recsys_spark.manifest import Description, FitName, Manifest, Role, read_manifest
+from recsys_spark.models.folds import HISTORY_SCORER, history_scorer
 from recsys_spark.models.sides import SIDES, Side
+from recsys_spark.models.softmax import HISTORY
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from recsys_spark.training.fits import TrainedModels, rows_of
 from recsys_spark.training.fitted import SAMPLES, present
 from recsys_spark.training.likes import liked_at
 from recsys_spark.training.rows import PARTS, TrainingRows
+
+HISTORIES = "histories"
+"""The scorer whose user side holds a digest of each user's ratings on the night of the fit."""
 
 
 def night_artefact(
@@ -74,6 +80,10 @@ def night_artefact(
     learnt = rows if refitted else held_in
     published = models.published.scorers() | _baselines(learnt, settings, vocabularies)
     published[KNOWN] = _known(learnt, settings, known)
+    published[HISTORIES] = _histories(rows, vocabularies)
+    memory = models.published.memory
+    if f"{HISTORY}.0" in memory:
+        published[HISTORY_SCORER] = history_scorer(memory[f"{HISTORY}.0"], vocabularies.users.size)
     # a night that starts cold for ever needs no more than what is scored and measured
     to_start_from = models.fits if settings.training.warm_start else {}
     description = Description(
@@ -88,7 +98,7 @@ def night_artefact(
             for side, vocabulary in (("user", vocabularies.users), ("item", vocabularies.items))
         },
         data_fingerprint=fingerprint or "",
-        target={"offset": models.published.target.offset, "scale": models.published.target.scale},
+        target=_target(models, learnt, settings),
         features=known.description(learnt),
         samples=models.published.n_samples,
         epochs={"evaluated": models.evaluated.epochs, "published": models.published.epochs},
@@ -208,12 +218,30 @@ def cold_in_test(rows: TrainingRows) -> dict[str, int]:
     return {"test_cold_users": cold(rows.user), "test_cold_items": cold(rows.item)}
 
 
+def _target(models: TrainedModels, learnt: TrainingRows, settings: Settings) -> dict[str, float]:
+    """What the published fit has learned: how ratings were scaled, or the lowest rating of a like."""
+    scaling = {"offset": models.published.target.offset, "scale": models.published.target.scale}
+    if settings.training.objective == "rating":
+        return scaling
+    return scaling | {"liked_at": liked_at(learnt, settings.training)}
+
+
+def _histories(rows: TrainingRows, vocabularies: Vocabularies) -> PairScorer:
+    """A digest of all ratings of each user on the night of the fit, in whichever part."""
+    users, items = vocabularies.users.size, vocabularies.items.size
+    digests = np.zeros(users, np.uint64)
+    for chunk in rows.chunks():
+        digests += history_digests(chunk.user, chunk.item, chunk.rating, users)
+    columns = as_columns(digests & np.uint64((1 << BITS) - 1))
+    return PairScorer(user=columns, item=np.zeros((items, columns.shape[1]), np.float32))
+
+
 def _known(rows: TrainingRows, settings: Settings, known: KnownFeatures) -> PairScorer:
     """1 for each user and item that a fit knows: by a rating (for ranking, a like), or by features if it uses them."""
     usable: dict[Side, Flags] = {side: known.usable(side) for side in SIDES}
     users, items = usable["user"].copy(), usable["item"].copy()
     ranks, training = settings.training.objective == "ranking", settings.training
-    least = np.float32(liked_at(rows, training.relevant_at) if ranks and len(rows) else -np.inf)
+    least = np.float32(liked_at(rows, training) if ranks and len(rows) else -np.inf)
     for chunk in rows.chunks():
         learnt = chunk.rating >= least
         users[chunk.user[learnt]] = items[chunk.item[learnt]] = True

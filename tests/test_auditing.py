@@ -49,6 +49,18 @@ def test_a_sound_night_keeps_to_the_strictest_thresholds(sound: Evidence) -> Non
     assert judge(told, STRICT) == ((), ())
 
 
+def test_of_a_model_for_ranking_the_order_is_judged_and_not_the_size_of_scores(sound: Evidence) -> None:
+    better = replace(MEASURED, metric="ndcg@10", model=0.4, baselines={"popularity": 0.1, "ease": 0.32}, last=0.5)
+    told = night_figures(sound, COUNTS, better, scores_are_ratings=False)
+
+    assert told["score_excess"].value is told["mean_score_shift"].value is None
+    assert "no ratings" in told["score_excess"].told
+    # a quarter better than the best baseline, a fifth worse than the last run
+    assert told["worse_than_baseline"].value == pytest.approx(-0.25)
+    assert "ease" in told["worse_than_baseline"].told
+    assert told["worse_than_last_run"].value == pytest.approx(0.2)
+
+
 def test_a_first_night_is_compared_with_nothing(sound: Evidence) -> None:
     told = night_figures(replace(sound, last=None), COUNTS, replace(MEASURED, last=None))
 

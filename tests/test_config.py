@@ -79,7 +79,7 @@ def test_what_cannot_be_done_yet_is_accepted_only_at_its_default(override: str, 
 
 
 def test_a_declared_key_that_does_nothing_yet_may_be_written_with_its_default() -> None:
-    assert load("split.strategy=random", "training.event_weights=null").split.strategy == "random"
+    assert load("split.strategy=random", "output.catalog=null").split.strategy == "random"
 
 
 def test_settings_cannot_be_changed_once_they_are_made() -> None:

@@ -114,18 +114,38 @@ def test_a_stored_model_gives_its_own_lists_and_metrics_without_training(night: 
     assert job.summary.seconds["train"] < 5
 
 
-def test_users_and_items_that_came_after_the_model_are_no_candidates_and_get_the_fallback(
-    night: Night, trained: Job
-) -> None:
+def test_who_came_after_the_model_is_folded_in_by_known_items_or_gets_the_fallback(night: Night, trained: Job) -> None:
     grown = checkerboard() | {(50, i): 4 for i in range(3)} | {(51, 900): 5, (0, 900): 5}
     job = night(grown, STORED)
 
     stages.nightly(job)
 
-    table = rows(job)
-    assert set(table[table.user_id.isin([50, 51])].reason) == {"cold_fallback"}
+    table, ends = rows(job), outcomes(job).set_index("user_id").reason
+    reasons = table.groupby("user_id").reason.agg(set)
+    assert reasons[50] == {"folded_in"}
+    # nothing is known of the one item that 51 has rated
+    assert reasons[51] == {"cold_fallback"}
+    # 0 has rated what the model does not know
+    assert reasons[0] == {"folded_in"}
+    assert set().union(*reasons[1:14]) == {"model"}
+    assert (ends[50], ends[51], ends[1]) == ("folded_in", "no_trained_vector", "model")
+    assert job.summary.counts["users_folded_in"] == 2
     assert 900 not in set(table.item_id)
-    assert set(table[table.user_id < 14].reason) == {"model"}
+
+
+def test_another_rating_of_the_same_item_gives_another_vector_and_a_list_of_its_own(night: Night, trained: Job) -> None:
+    before = rows(assert_as_in_full(night, checkerboard()))
+    ratings = checkerboard() | {(3, 2): 5}
+    assert checkerboard()[3, 2] == 1
+
+    job = assert_as_in_full(night, ratings)
+
+    assert job.summary.counts["users_scored"] == job.summary.counts["users_folded_in"] == 1
+    table = rows(job)
+    assert set(table[table.user_id == 3].reason) == {"folded_in"}
+    scores = table[table.user_id == 3].score
+    assert not set(scores) & set(before[before.user_id == 3].score)
+    assert_as_in_full(night, checkerboard())
 
 
 def test_only_who_might_have_another_list_is_scored(night: Night, trained: Job) -> None:

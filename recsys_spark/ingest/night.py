@@ -5,6 +5,7 @@ Every step reads what the step before has stored, so that a source is read once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,6 +57,9 @@ class NightInputs:
     forgotten: Forgotten | None = None
     """Users of whom nothing may be kept."""
 
+    event_weights: Mapping[str, float] | None = None
+    """What an event counts where there are no ratings; none: 1."""
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -93,7 +97,8 @@ def check_and_store(spark: SparkSession, inputs: NightInputs, folder: Folder) ->
     """
     read = Observation("source")
     rows = read_ratings(spark, inputs.source).observe(read, F.count(F.lit(1)).alias("rows"))
-    rows = quality.check_rows(rows, inputs.quality)
+    implicit = quality.Implicit(inputs.event_weights) if inputs.source.columns.rating is None else None
+    rows = quality.check_rows(rows, inputs.quality, implicit)
     if inputs.forgotten is not None:
         rows = emptied(rows, quality.FORGOTTEN, inputs.forgotten)
     try:

@@ -6,6 +6,8 @@ item, whatever became of their rating.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -23,6 +25,7 @@ DEFECTS = {
     "user_id_type": "the user id is not of the pinned type",
     "item_id_type": "the item id is not of the pinned type",
     "rating_missing": "no rating",
+    "event_unknown": "the kind of event is none of training.event_weights",
     "rating_unparsable": "the rating is not a number",
     "rating_not_finite": "the rating is NaN or infinite",
     "rating_out_of_range": "the rating lies outside quality.rating_range",
@@ -50,18 +53,29 @@ _BEGINS_WITH_DATE = r"^ *[0-9]{4}-"
 _NUMBER = r"^(?i)[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf(inity)?)$"
 
 
-def check_rows(ratings: DataFrame, quality: QualitySettings) -> DataFrame:
+@dataclass(frozen=True)
+class Implicit:
+    """What a row counts where there are no ratings.
+
+    Args:
+        weights: of each kind of event; none: each row counts 1.
+    """
+
+    weights: Mapping[str, float] | None = None
+
+
+def check_rows(ratings: DataFrame, quality: QualitySettings, implicit: Implicit | None = None) -> DataFrame:
     """Add to each row what can be said of it alone.
 
     Args:
         ratings: text columns `user`, `item`, `rating_text`, `timestamp_text`, and `_malformed`; others are kept.
         quality: range and dropped values.
+        implicit: what takes the place of ratings; none: there are ratings.
 
     Returns:
         The same rows with `rating` (double), `timestamp` and `reason` (null: nothing wrong so far).
     """
-    # without the pattern Spark takes 5d and 0x1p3 for numbers, too
-    rating = F.when(F.trim("rating_text").rlike(_NUMBER), F.col("rating_text").try_cast("double"))
+    rating, unsound = _rating(implicit)
     seconds = F.col("timestamp_text").try_cast("double")
     # the years 5 to 8900: beyond them `timestamp_seconds` overflows and would end the job, or readers do
     since_1970 = F.when(seconds.between(-6.2e10, 2.2e11), F.timestamp_seconds(seconds))
@@ -72,8 +86,7 @@ def check_rows(ratings: DataFrame, quality: QualitySettings) -> DataFrame:
         "user_missing": _blank("user"),
         "item_missing": _blank("item"),
         "not_decodable": ~(_decodable("user") & _decodable("item")),
-        "rating_missing": _blank("rating_text"),
-        "rating_unparsable": rating.isNull(),
+        **unsound,
         "rating_not_finite": F.isnan(rating) | (F.abs(rating.cast("float")) == float("inf")),
         "dropped_value": rating.isin(*quality.drop_ratings) if quality.drop_ratings else F.lit(False),
         "rating_out_of_range": ~rating.between(*quality.rating_range) if quality.rating_range else F.lit(False),
@@ -112,12 +125,13 @@ def check_id_types(rows: DataFrame, ids: PinnedIds) -> DataFrame:
     )
 
 
-def resolve_duplicates(rows: DataFrame, policy: Literal["latest", "mean", "first", "error"]) -> DataFrame:
+def resolve_duplicates(rows: DataFrame, policy: Literal["latest", "mean", "sum", "first", "error"]) -> DataFrame:
     """Keep one rating for each user and item; the others get the reason `duplicate`.
 
     Which one is kept depends on timestamp and rating only, never on a row's place in a file: `latest` (and `error`,
     whose caller refuses duplicates) takes the newest and of equals the higher rating, `first` the oldest and of equals
-    the lower one; ratings without a timestamp come after those with one. `mean` keeps the newest with the mean of all.
+    the lower one; ratings without a timestamp come after those with one. `mean` and `sum` keep the newest with the mean
+    or the sum of all.
 
     Args:
         rows: columns `user`, `item`, `rating`, `timestamp`, `reason`.
@@ -133,10 +147,11 @@ def resolve_duplicates(rows: DataFrame, policy: Literal["latest", "mean", "first
     pair = Window.partitionBy("user", "item", sound)
     place = F.row_number().over(pair.orderBy(*(oldest if first else newest)))
     columns = {"reason": F.when(sound & (place > 1), "duplicate").otherwise(F.col("reason"))}
-    if policy == "mean":
+    if policy in ("mean", "sum"):
         # summed in order of size, so that the last bit does not depend on the partitioning
         everything = pair.orderBy("rating").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-        columns["rating"] = F.when(sound, F.avg("rating").over(everything)).otherwise(F.col("rating"))
+        together = F.avg("rating") if policy == "mean" else F.sum("rating")
+        columns["rating"] = F.when(sound, together.over(everything)).otherwise(F.col("rating"))
     return rows.withColumns(columns)
 
 
@@ -217,6 +232,19 @@ def _id_type(wanted: str, *, all_integers: bool) -> IdName:
 
 def _plain_integer(column: str) -> Column:
     return F.col(column).rlike(_PLAIN_INTEGER) & F.col(column).try_cast("long").isNotNull()
+
+
+def _rating(implicit: Implicit | None) -> tuple[Column, dict[str, Column]]:
+    """The rating of a row, and why there may be none."""
+    if implicit is None:
+        # without the pattern Spark takes 5d and 0x1p3 for numbers, too
+        rating = F.when(F.trim("rating_text").rlike(_NUMBER), F.col("rating_text").try_cast("double"))
+        return rating, {"rating_missing": _blank("rating_text"), "rating_unparsable": rating.isNull()}
+    if implicit.weights is None:
+        return F.lit(1.0), {}
+    known = (F.when(F.col("event") == event, F.lit(float(weight))) for event, weight in implicit.weights.items())
+    weight = F.coalesce(F.lit(None).cast("double"), *known)
+    return weight, {"event_unknown": weight.isNull()}
 
 
 def _blank(column: str) -> Column:

@@ -74,8 +74,9 @@ class RatingColumns(Section):
     item: ColumnRef = "item_id"
     """The item's id: text or integers."""
 
-    rating: ColumnRef = "rating"
-    """The rating: a number."""
+    rating: ColumnRef | None = "rating"
+    """The rating: a number. None, for `training.objective` ranking: implicit feedback, where each row counts 1 or what
+    `training.event_weights` says of its event."""
 
     timestamp: ColumnRef | None = None
     """When it was given: seconds since 1970 (UTC), or an ISO 8601 timestamp."""
@@ -274,8 +275,9 @@ class QualitySettings(Section):
     drop_ratings: tuple[float, ...] = ()
     """Ratings that mean "seen, not rated", such as -1: not trained on, but the item counts as seen."""
 
-    duplicates: Literal["latest", "mean", "first", "error"] = "latest"
-    """Which rating of several for one user and item is kept; ties by the higher (latest) or lower (first) rating."""
+    duplicates: Literal["latest", "mean", "sum", "first", "error"] = "latest"
+    """Which rating of several for one user and item is kept; ties by the higher (latest) or lower (first) rating. mean,
+    sum: the latest, with the mean or the sum of all of them; of events best their sum."""
 
     min_ratings_per_user: int = Field(0, ge=0)
     """Users with fewer accepted ratings are left out of training (their items stay seen)."""

@@ -22,8 +22,9 @@ def top_n_rows(lists: DataFrame, run: Run, model_id: str, generated_at: datetime
     entries = F.posexplode(F.arrays_zip("item_ids", "scores", "score_stds", "predicted_ratings")).alias(
         "place", "entry"
     )
-    rows = lists.select("user_id", "variant", "outcome", entries)
-    reason = F.when(F.col("outcome") == "cold_fallback", "cold_fallback").otherwise("model")
+    rows = lists.select("user_id", "variant", "outcome", F.col("reason").alias("made"), entries)
+    folded = F.when(F.col("made") == "folded_in", "folded_in").otherwise("model")
+    reason = F.when(F.col("outcome") == "cold_fallback", "cold_fallback").otherwise(folded)
     return rows.select(
         "user_id",
         (F.col("place") + 1).cast("int").alias("rank"),

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
 from recsys_spark.kernels.arrays import I32, Flags
+from recsys_spark.kernels.digests import U64
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.segments import Segments
 from recsys_spark.kernels.top_n import Kernel, PreparedItems, TopN, prepare
@@ -28,7 +29,8 @@ from recsys_spark.spark_schema import to_spark
 OK, COLD_FALLBACK, ERROR = "ok", "cold_fallback", "error"
 """What may become of a user."""
 
-MODEL, NO_VECTOR, NOTHING_LEFT, NOT_FINITE = "model", "no_trained_vector", "nothing_left", "score_not_finite"
+MODEL, FOLDED_IN, NO_VECTOR = "model", "folded_in", "no_trained_vector"
+NOTHING_LEFT, NOT_FINITE = "nothing_left", "score_not_finite"
 """Why."""
 
 
@@ -52,6 +54,8 @@ class ScoringPlan:
         min_fallback_score: the same for lists by the fallback.
         segments: the eligible items of each segment; none: there are no segments.
         segment_of: i32[n_users], the segment of each user, -1: every candidate is eligible.
+        folded: bool[n_users], whose vector was made without training; none: nobody's.
+        digests: u64[n_users], what these vectors were made of; 0 for all others, none: nobody is folded in.
     """
 
     scorer: PairScorer
@@ -69,6 +73,8 @@ class ScoringPlan:
     min_fallback_score: float | None = None
     segments: Segments | None = None
     segment_of: I32 | None = None
+    folded: Flags | None = None
+    digests: U64 | None = None
 
     @property
     def names(self) -> list[str | None]:
@@ -187,6 +193,9 @@ def _as_rows(
     indices = pa.array(found.items[inside])
     scores = pa.array(scorer.published(found.scores[inside]))
     outcomes, reasons = _outcomes(found, cold=cold)
+    if plan.folded is not None:
+        folded = plan.folded[users.column("user_index").to_numpy()[of_list]]
+        reasons = np.where(folded & (reasons == MODEL), FOLDED_IN, reasons)
     samples, rating = (None, None) if cold else (plan.samples, plan.rating)
     deviations = ratings = pa.nulls(len(indices), pa.float32())
     if samples is not None or rating is not None:

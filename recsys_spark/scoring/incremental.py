@@ -1,9 +1,9 @@
 """Lists carried over from an earlier run: only users whose list might be another one are scored.
 
-With one model and one set of rules a user's list depends on the candidates, on what is left out for the user and on
-the user's segment, and on nothing else. So it stays the same if the last two do, no candidate has come, and no
-candidate that is in it has gone: items that were not good enough are not missed. If a candidate has come, it might
-enter any list, and everybody is scored.
+With one model and one set of rules a user's list depends on the candidates, on what is left out for the user, on the
+user's segment and, if the user is folded in, on the user's ratings, and on nothing else. So it stays the same if what
+is the user's does, no candidate has come, and no candidate that is in it has gone: items that were not good enough are
+not missed. If a candidate has come, it might enter any list, and everybody is scored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.ingest.tables import users_in_a_block
-from recsys_spark.kernels.arrays import I32, Flags
+from recsys_spark.kernels.arrays import I32, I64, Flags
 from recsys_spark.run import input_key
 from recsys_spark.scoring.all_pairs import ScoringPlan
 from recsys_spark.scoring.flags import with_flag
@@ -39,11 +39,13 @@ class Basis:
         rules: a hash of the model, the settings and the eligible items of the segments.
         items: bool[lists + 1, n_items]: the candidates, then what may enter each further list.
         segment_of: i32[n_users]; of zeros if there are no segments.
+        digests: i64[n_users]: what the vectors of folded-in users were made of, 0 for all others.
     """
 
     rules: str
     items: Flags
     segment_of: I32
+    digests: I64
 
     @classmethod
     def of(cls, plan: ScoringPlan, model_id: str, settings: object, n_users: int) -> Self:
@@ -67,15 +69,17 @@ class Basis:
             row[:] = flags & items[0]
         nobody = np.zeros(n_users, np.int32)
         segment_of = nobody if plan.segment_of is None else plan.segment_of
-        return cls(input_key(model_id, settings, list(plan.variants), segments), items, segment_of)
+        digests = np.zeros(n_users, np.int64) if plan.digests is None else plan.digests.astype(np.int64)
+        return cls(input_key(model_id, settings, list(plan.variants), segments), items, segment_of, digests)
 
     def save(self, folder: Folder) -> None:
-        """Store it: a bit for each item and list, 4 bytes for each user."""
+        """Store it: a bit for each item and list, 12 bytes for each user."""
         files, path = folder.arrow
         files.create_dir(path, recursive=True)
         rows = {str(n): pa.array(row) for n, row in enumerate(self.items)}
         pq.write_table(pa.table(rows), f"{path}/items.parquet", filesystem=files)
-        pq.write_table(pa.table({"segment": self.segment_of}), f"{path}/users.parquet", filesystem=files)
+        of_users = pa.table({"segment": self.segment_of, "digest": self.digests})
+        pq.write_table(of_users, f"{path}/users.parquet", filesystem=files)
         folder.write_json("rules.json", self.rules)
 
     @classmethod
@@ -87,7 +91,10 @@ class Basis:
         files, path = folder.arrow
         items = pq.read_table(f"{path}/items.parquet", filesystem=files, partitioning=None)
         users = pq.read_table(f"{path}/users.parquet", filesystem=files, partitioning=None)
-        return cls(rules, np.stack([c.to_numpy() for c in items.columns]), users.column("segment").to_numpy())
+        if "digest" not in users.column_names:
+            return None
+        of_users = (users.column(name).to_numpy() for name in ("segment", "digest"))
+        return cls(rules, np.stack([c.to_numpy() for c in items.columns]), *of_users)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +104,7 @@ class Changes:
     Args:
         everybody: why every user is scored; none: only some.
         gone: bool[n_items], candidates that are none any more.
-        moved: bool[n_users], users whose segment is another one.
+        moved: bool[n_users], users whose segment or vector is another one.
     """
 
     everybody: str | None
@@ -118,7 +125,9 @@ class Changes:
         segments[: len(before.segment_of)] = before.segment_of
         everybody = f"{came:,} items may enter lists that they might not enter before" if came else None
         gone: Flags = np.any(items & ~now.items, axis=0)
-        return cls(everybody, gone, segments != now.segment_of)
+        digests = np.zeros(n_users, np.int64)
+        digests[: len(before.digests)] = before.digests
+        return cls(everybody, gone, (segments != now.segment_of) | (digests != now.digests))
 
 
 def changed_users(users: DataFrame, users_before: DataFrame, lists_before: DataFrame, changes: Changes) -> DataFrame:

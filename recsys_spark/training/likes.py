@@ -9,6 +9,7 @@ import numpy as np
 
 from recsys_spark.kernels.arrays import F32, I32, I64
 from recsys_spark.training.rows import TrainingRows, gathered
+from recsys_spark.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class Likes:
         return np.bincount(self.items, self.weights, self.n_items).astype(np.float32)
 
 
-def likes_of(rows: TrainingRows, *, at: float, n_users: int, n_items: int) -> Likes:
+def likes_of(rows: TrainingRows, *, at: float, n_users: int, n_items: int, weighted: bool = False) -> Likes:
     """The rows with a high rating, as lists.
 
     Args:
@@ -55,9 +56,11 @@ def likes_of(rows: TrainingRows, *, at: float, n_users: int, n_items: int) -> Li
         at: the lowest rating of a liked item.
         n_users: users there are.
         n_items: items there are.
+        weighted: whether a like counts as much as its rating says, else 1.
     """
     chosen = _chosen(rows, at)
-    return listed(chosen, np.ones(len(chosen), np.float32), n_users=n_users, n_items=n_items)
+    weights = chosen.rating if weighted else np.ones(len(chosen), np.float32)
+    return listed(chosen, weights, n_users=n_users, n_items=n_items)
 
 
 def listed(rows: TrainingRows, weights: F32, *, n_users: int, n_items: int) -> Likes:
@@ -95,14 +98,16 @@ def items_of(likes: Likes, users: I32, *, among: I32 | None = None) -> tuple[I64
     return offsets, (pairs & 0xFFFFFFFF).astype(np.int32)
 
 
-def liked_at(rows: TrainingRows, at: float | None) -> float:
+def liked_at(rows: TrainingRows, training: TrainingSettings) -> float:
     """The lowest rating of a liked item: as given, else the mean of the rows, so that equal ratings are all liked.
 
     Args:
         rows: at least one.
-        at: none: the mean.
+        training: with `event_weights` each row is a like, unless `relevant_at` says more.
     """
-    return float(np.mean(rows.rating, dtype=np.float64)) if at is None else at
+    if training.relevant_at is not None:
+        return training.relevant_at
+    return 0.0 if training.event_weights else float(np.mean(rows.rating, dtype=np.float64))
 
 
 def _chosen(rows: TrainingRows, at: float) -> TrainingRows:

@@ -90,10 +90,10 @@ def fit_ranking(
         The network, of the best epoch where the training stops early. Driver memory: 8 bytes for each like, and as
         much for each rating where the model predicts ratings.
     """
-    sizes = {"n_users": sides.n_users, "n_items": sides.n_items}
-    at = liked_at(rows, training.relevant_at)
-    liked = likes_of(rows, at=at, **sizes)
-    fitted = listed(rows, wanted.target.transform(rows.rating).astype(np.float32), **sizes)
+    n_users, n_items, at = sides.n_users, sides.n_items, liked_at(rows, training)
+    liked = likes_of(rows, at=at, weighted=bool(training.event_weights), n_users=n_users, n_items=n_items)
+    targets = wanted.target.transform(rows.rating).astype(np.float32)
+    fitted = listed(rows, targets, n_users=n_users, n_items=n_items)
     task = RankingTask(_objective(model, liked, sides, start), training.seed)
     objective = task.objective
     _clear(objective.network, fitted if objective.wants_ratings else liked)
@@ -104,7 +104,7 @@ def fit_ranking(
     stopping, measuring = None, []
     if validation is not None:
         stopping = early_stopping(training, VAL_NDCG, mode="max")
-        held_out = likes_of(validation, at=at, **sizes)
+        held_out = likes_of(validation, at=at, n_users=n_users, n_items=n_items)
         measuring = [HeldOutLists(lambda: _main(model, objective), fitted=fitted, liked=liked, validation=held_out)]
     order, clock = EpochOrder(training.seed), wanted.clock
     ratings = fitted if objective.wants_ratings else None

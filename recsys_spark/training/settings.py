@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from recsys_spark.config import NotYet, Section
+from recsys_spark.config import Section
 
 
 class TrainingSettings(Section):
@@ -18,7 +18,8 @@ class TrainingSettings(Section):
 
     relevant_at: float | None = None
     """For ranking: the lowest rating of an item that a user liked; none: the mean rating of the fit's rows, so that
-    without ratings every row is a like. What `evaluation.relevant_at` is should be the same."""
+    without ratings every row is a like. With `event_weights` every row is one in any case, unless this says more. What
+    `evaluation.relevant_at` is should be the same."""
 
     epochs: int = Field(20, ge=1)
     """Passes over the training rows; with early stopping, at most."""
@@ -93,8 +94,9 @@ class TrainingSettings(Section):
     """What the vectors of users and items are multiplied by at a warm start: as they were, they would hold on to the
     old rows; measured on MovieLens 100K. Not for posterior_mf, whose chain they are a point of."""
 
-    event_weights: Annotated[dict[str, float] | None, NotYet()] = None
-    """What an event of each kind counts, for implicit feedback."""
+    event_weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(None, min_length=1)
+    """For implicit feedback, what an event of each kind counts, such as {view: 1, purchase: 5}: every row is a like of
+    this weight. Needs `source.columns.event`, and no `source.columns.rating`."""
 
     use_model: str | None = Field(None, pattern=r"^(latest|[a-z][a-z0-9_]*-[0-9a-f]{12})$")
     """Score with this stored model_id, or the `latest` one, without training."""

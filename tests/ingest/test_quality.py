@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from recsys_spark.ingest import quality
 from recsys_spark.ingest.settings import QualitySettings
 from recsys_spark.schemas import IdName, PinnedIds
-from tests.ingest.ratings import Text, as_read, judged
+from tests.ingest.ratings import SCHEMA, Text, as_read, judged
 
 RULES = QualitySettings(rating_range=(1, 5), drop_ratings=(-1, 0))
 
@@ -101,8 +101,28 @@ def test_a_row_gets_the_first_reason_that_holds(found_reasons: list[Text], place
 def test_every_reason_that_a_row_alone_can_have_is_among_the_examples() -> None:
     of_tables = {"duplicate", *(reason for reason in quality.POLICIES if reason.startswith(("user_", "item_")))}
     of_types = {"user_id_type", "item_id_type"}
-    of_lists = {quality.FORGOTTEN}
-    assert set(REASONS.values()) - {None} == {*quality.DEFECTS, *quality.POLICIES} - of_tables - of_types - of_lists
+    of_lists, of_events = {quality.FORGOTTEN}, {"event_unknown"}
+    of_others = of_tables | of_types | of_lists | of_events
+    assert set(REASONS.values()) - {None} == {*quality.DEFECTS, *quality.POLICIES} - of_others
+
+
+def test_without_ratings_every_row_that_names_a_user_and_an_item_counts_1(spark: SparkSession) -> None:
+    rows = as_read(spark, [("ann", "1"), ("ann", None), ("bob", "2", None, "never"), ("bob", "2", "not read")])
+    found = quality.check_rows(rows.coalesce(1), QualitySettings(), quality.Implicit()).collect()
+    reasons = [(row["rating"], row["reason"]) for row in found]
+    assert reasons == [(1, None), (1, "item_missing"), (1, "timestamp_unparsable"), (1, None)]
+
+
+def test_an_event_counts_what_its_kind_weighs_and_a_kind_without_a_weight_is_a_defect(spark: SparkSession) -> None:
+    kinds = ["view", "buy", "gaze", None, " view"]
+    rows = spark.createDataFrame([("ann", "1", None, None, None, "f", k) for k in kinds], f"{SCHEMA}, event string")
+    weights = quality.Implicit({"view": 0.5, "buy": 3})
+    found = quality.check_rows(rows.coalesce(1), QualitySettings(), weights).collect()
+    assert [(row["rating"], row["reason"]) for row in found] == [
+        (0.5, None),
+        (3, None),
+        *[(None, "event_unknown")] * 3,
+    ]
 
 
 def test_without_a_range_any_finite_rating_is_accepted(spark: SparkSession) -> None:
@@ -193,6 +213,15 @@ PAIRS = {
 }
 """Several rows of the same item: rating, time."""
 
+SUMS: dict[str, float] = {
+    "times differ": 9,
+    "equal times": 9,
+    "some without a time": 11,
+    "none has a time": 9,
+    "the same row twice": 6,
+}
+"""Of the sound ones."""
+
 
 @pytest.mark.parametrize(
     ("policy", "kept"),
@@ -200,17 +229,18 @@ PAIRS = {
         ("latest", {"times differ": 5, "equal times": 4, "some without a time": 2, "none has a time": 4}),
         ("first", {"times differ": 3, "equal times": 2, "some without a time": 3, "none has a time": 2}),
         ("mean", {"times differ": 3, "equal times": 3, "some without a time": 11 / 4, "none has a time": 3}),
+        ("sum", SUMS),
         ("error", {"times differ": 5, "equal times": 4, "some without a time": 2, "none has a time": 4}),
     ],
 )
 def test_of_several_ratings_one_is_kept(
-    spark: SparkSession, policy: Literal["latest", "mean", "first", "error"], kept: dict[str, float]
+    spark: SparkSession, policy: Literal["latest", "mean", "sum", "first", "error"], kept: dict[str, float]
 ) -> None:
     rows = [("ann", item, rating, time) for item, ratings in PAIRS.items() for rating, time in ratings]
 
     found = judged(as_read(spark, rows), RULES.model_copy(update={"duplicates": policy})).collect()
 
-    expected = {**kept, "one of them is dropped": 2, "one of them is a defect": 2, "the same row twice": 3}
+    expected = {"one of them is dropped": 2, "one of them is a defect": 2, "the same row twice": 3, **kept}
     accepted = [(row["item"], row["rating"]) for row in found if row["reason"] is None]
     assert sorted(accepted) == sorted(expected.items())
     assert sorted(row["item"] for row in found) == sorted(row[1] for row in rows)
