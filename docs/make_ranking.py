@@ -81,14 +81,13 @@ def _peers(figures: dict[str, Any]) -> str:
     trials = max(one["trials"] for one in figures["tuned"].values())
     rows = sorted(found.items(), key=lambda one: -one[1]["ndcg@10"])
     table = _table(
-        ("", "NDCG@10", "seeds", f"`{best}` minus it (95 % interval, p)", "seconds", "test MSE"),
+        ("", "NDCG@10", "seeds", f"`{best}` minus it (95 % interval, p)", "test MSE"),
         (
             (
                 NAMES.get(name, f"**`{name}`**"),
                 f"{one['ndcg@10']:.4f}",
                 ", ".join(f"{seed:.4f}" for seed in one["seeds"]),
                 _gain(tests[name]) if name in tests else "",
-                f"{one['seconds']:.1f}",
                 f"{one['mse']:.4f}" if "mse" in one else "",
             )
             for name, one in rows

@@ -17,6 +17,12 @@ _INITIAL_DEVIATION = 0.1
 would have no gradient to start from."""
 
 
+Table = Literal["embedding", "rating_embedding", "bias", "features"]
+"""What a table holds; a second embedding is for a second output."""
+
+_TRAINED: tuple[Table, ...] = ("embedding", "rating_embedding", "bias")
+
+
 def index_inputs() -> dict[Side, Any]:
     """The two inputs of every network: `user` and `item`, int32 of shape (batch,)."""
     import keras
@@ -27,7 +33,9 @@ def index_inputs() -> dict[Side, Any]:
     }
 
 
-def embedding(inputs: dict[Side, Any], side: Side, *, count: int, size: int, l2: float) -> Any:
+def embedding(
+    inputs: dict[Side, Any], side: Side, *, count: int, size: int, l2: float, what: Table = "embedding"
+) -> Any:
     """The vectors of a batch: normally distributed at first.
 
     Args:
@@ -37,6 +45,7 @@ def embedding(inputs: dict[Side, Any], side: Side, *, count: int, size: int, l2:
         size: columns of the table.
         l2: weight of the squared vectors looked up, a mean over the batch. Not a penalty on the whole table: that
             would shrink at every step also the rows that the step does not touch.
+        what: name of the table, behind that of the side.
 
     Returns:
         A Keras tensor (batch, size).
@@ -44,8 +53,8 @@ def embedding(inputs: dict[Side, Any], side: Side, *, count: int, size: int, l2:
     import keras
 
     initial = keras.initializers.RandomNormal(stddev=_INITIAL_DEVIATION)
-    vectors = keras.layers.Embedding(count, size, initial, name=f"{side}_embedding")(inputs[side])
-    return _penalised(vectors, f"{side}_embedding", l2)
+    vectors = keras.layers.Embedding(count, size, initial, name=f"{side}_{what}")(inputs[side])
+    return _penalised(vectors, f"{side}_{what}", l2)
 
 
 def bias(inputs: dict[Side, Any], side: Side, *, count: int, l2: float) -> Any:
@@ -73,7 +82,7 @@ def features(inputs: dict[Side, Any], side: Side, sides: Sides) -> Any | None:
     return looked_up
 
 
-def table(network: keras.Model, side: Side, what: Literal["embedding", "bias", "features"] = "embedding") -> F32:
+def table(network: keras.Model, side: Side, what: Table = "embedding") -> F32:
     """The weights of one table, f32[count, size], copied out of the network."""
     return np.array(network.get_layer(f"{side}_{what}").get_weights()[0], dtype=np.float32, order="C")
 
@@ -92,7 +101,7 @@ def clear(network: keras.Model, side: Side, rows: Flags) -> None:
         rows: bool[count], true for the rows to clear.
     """
     for layer in network.layers:
-        if layer.name in (f"{side}_embedding", f"{side}_bias"):
+        if layer.name in (f"{side}_{what}" for what in _TRAINED):
             weights = layer.get_weights()[0]
             weights[rows] = 0
             layer.set_weights([weights])

@@ -2,7 +2,7 @@
 
 | model | fold |
 | --- | --- |
-| `ials`, `joint` | least squares of the implicit loss; `joint` the user's part in predicted ratings besides |
+| `ials`, `joint` | least squares of the implicit loss; `joint` that of the ratings besides |
 | `softmax` | the history tower |
 | `dot` | least squares of the ratings, where users have no features |
 
@@ -75,23 +75,8 @@ class _LeastSquares:
         vectors = least_squares_vectors(self.main.item, liked.offsets, liked.items, of_likes, **weights)
         found = {"main": UserSide(vectors, None)}
         if self.rating is not None:
-            found[RATING] = self._rating(vectors, histories)
+            found[RATING] = _rated(self.rating, histories, l2=self.settings["rating_l2"])
         return found
-
-    def _rating(self, vectors: F32, histories: Histories) -> UserSide:
-        """The same vectors, reweighted, and the bias that minimises the errors of the ratings."""
-        scorer = self.rating
-        assert scorer is not None
-        assert scorer.item_bias is not None
-        weights = _ratio(scorer.user, self.main.user)
-        user = vectors * weights
-        owner = np.repeat(np.arange(len(user)), np.diff(histories.offsets))
-        predicted = np.einsum("nk,nk->n", user[owner], scorer.item[histories.items]) + scorer.item_bias[histories.items]
-        errors = (histories.ratings - scorer.offset) / scorer.scale - predicted
-        counts = np.diff(histories.offsets)
-        sums = np.bincount(owner, errors, len(user))
-        bias = sums / (np.maximum(counts, 1) * (1 + self.settings["bias_l2"]))
-        return UserSide(user.astype(np.float32), bias.astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,17 +96,7 @@ class _Ratings:
     l2: float
 
     def sides(self, histories: Histories) -> dict[str, UserSide]:
-        scorer = self.main
-        biases = scorer.item_bias
-        known = _trained(scorer.item)[histories.items]
-        rated = histories.where(known)
-        targets = (rated.ratings - np.float32(scorer.offset)) / np.float32(scorer.scale)
-        if biases is not None:
-            targets = targets - biases[rated.items]
-        vectors, own = rating_vectors(
-            scorer.item, rated.offsets, rated.items, targets, l2=self.l2, biases=biases is not None
-        )
-        return {"main": UserSide(vectors, None if biases is None else own)}
+        return {"main": _rated(self.main, histories, l2=self.l2)}
 
 
 def fold_of(
@@ -161,10 +136,13 @@ def _trained(table: F32) -> Flags:
     return flags
 
 
-def _ratio(part: F32, whole: F32) -> F32:
-    """The factor of each column by which one table is the other: of the row where it is told most exactly."""
-    rows = np.abs(whole).argmax(axis=0)
-    columns = np.arange(whole.shape[1])
-    below = whole[rows, columns]
-    ratio: F32 = np.divide(part[rows, columns], below, out=np.zeros_like(below), where=below != 0)
-    return ratio
+def _rated(scorer: PairScorer, histories: Histories, *, l2: float) -> UserSide:
+    """What predicts the ratings of some histories best."""
+    biases = scorer.item_bias
+    rated = histories.where(_trained(scorer.item)[histories.items])
+    targets = (rated.ratings - np.float32(scorer.offset)) / np.float32(scorer.scale)
+    if biases is not None:
+        targets = targets - biases[rated.items]
+    with_bias = biases is not None
+    vectors, own = rating_vectors(scorer.item, rated.offsets, rated.items, targets, l2=l2, biases=with_bias)
+    return UserSide(vectors, own if with_bias else None)

@@ -1,4 +1,4 @@
-"""One model for both questions: implicit matrix factorisation for the order, with a rating head on the same vectors.
+"""One model for both questions: implicit matrix factorisation for the order, and ratings beside it.
 
 It is fitted by `training/objectives/joint.py`.
 """
@@ -8,12 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.models.embedding import bias, embedding, index_inputs, table
 from recsys_spark.models.settings import JointSettings
-from recsys_spark.models.sides import Sides
+from recsys_spark.models.sides import SIDES, Sides
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +22,7 @@ RATING = "rating"
 
 @dataclass(frozen=True)
 class Joint:
-    """main(u, i) = user[u] . item[i]; rating(u, i) = (user[u] * item[i]) @ w + user_bias[u] + item_bias[i]."""
+    """main(u, i) = user[u] . item[i]; rating(u, i) = user_rating[u] . item_rating[i] + user_bias[u] + item_bias[i]."""
 
     settings: JointSettings
     levels: ClassVar[None] = None
@@ -35,17 +33,18 @@ class Joint:
         """A network with fresh weights and two outputs, `main` and `rating`; see `Model.build`."""
         import keras
 
-        inputs, size = index_inputs(), self.settings.embedding_size
-        user = embedding(inputs, "user", count=sides.n_users, size=size, l2=0)
-        item = embedding(inputs, "item", count=sides.n_items, size=size, l2=0)
-        products = keras.layers.Multiply(name="products")([user, item])
-        start = keras.initializers.Constant(0.1)
-        weighted = keras.layers.Dense(1, use_bias=False, kernel_initializer=start, name="rating_weights")(products)
-        of_user = bias(inputs, "user", count=sides.n_users, l2=0)
-        of_item = bias(inputs, "item", count=sides.n_items, l2=0)
+        inputs, settings = index_inputs(), self.settings
+        vectors, for_ratings, biases = [], [], []
+        for side in SIDES:
+            count = sides.count(side)
+            vectors.append(embedding(inputs, side, count=count, size=settings.embedding_size, l2=0))
+            size = settings.rating_size
+            for_ratings.append(embedding(inputs, side, count=count, size=size, l2=0, what="rating_embedding"))
+            biases.append(bias(inputs, side, count=count, l2=0))
+        rating = keras.layers.Dot(axes=1, name="rating_dot")(for_ratings)
         outputs = {
-            "main": keras.layers.Dot(axes=1, name="main")([user, item]),
-            RATING: keras.layers.Add(name=RATING)([weighted, of_user, of_item]),
+            "main": keras.layers.Dot(axes=1, name="main")(vectors),
+            RATING: keras.layers.Add(name=RATING)([rating, *biases]),
         }
         return keras.Model(inputs, outputs, name="joint")
 
@@ -53,15 +52,13 @@ class Joint:
         self, network: keras.Model, *, scale: float, offset: float, clip: tuple[float, float] | None
     ) -> dict[str, PairScorer]:
         """`main` in its own units, `rating` in rating units; see `Model.export`."""
-        (weights,) = network.get_layer("rating_weights").get_weights()
-        user, item = table(network, "user"), table(network, "item")
         rating = PairScorer(
-            user=np.ascontiguousarray(user * weights[:, 0]),
-            item=item,
+            user=table(network, "user", "rating_embedding"),
+            item=table(network, "item", "rating_embedding"),
             user_bias=table(network, "user", "bias")[:, 0].copy(),
             item_bias=table(network, "item", "bias")[:, 0].copy(),
             scale=scale,
             offset=offset,
             clip=clip,
         )
-        return {"main": PairScorer(user=user, item=item), RATING: rating}
+        return {"main": PairScorer(user=table(network, "user"), item=table(network, "item")), RATING: rating}

@@ -148,16 +148,20 @@ class IalsSettings(_LeastSquaresSettings):
 
 
 class JointSettings(_LeastSquaresSettings):
-    """As `ials`, with a second output that predicts the rating from the same vectors, reweighted, and biases."""
+    """As `ials`, and beside it, in one fit, matrix factorisation with biases that predicts the rating.
+
+    The two have vectors of their own: a pair that was liked scores more in the fit than such pairs do later, so that
+    ratings predicted from the first ones are wrong about pairs that are new.
+    """
 
     name: Literal["joint"] = "joint"
     """Selects this model."""
 
-    rating_weight: float = Field(0.03, gt=0)
-    """Of the squared error of predicted ratings."""
+    rating_size: int = Field(32, ge=1, le=1024)
+    """Columns of the vectors that predict ratings."""
 
-    bias_l2: float = Field(0.05, ge=0)
-    """Weight of the squared biases of each rating, beside its squared error."""
+    rating_l2: float = Field(0.06, ge=0)
+    """Weight of these vectors and of the biases, squared, of each rating, beside its squared error."""
 
 
 class BprSettings(_PreferenceSettings):

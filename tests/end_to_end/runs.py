@@ -78,7 +78,9 @@ def remove_cluster_folders() -> None:
 def assert_lists_follow_keras(run: Finished, *, users: int) -> None:
     """Each of some users' lists is what `keras_model.predict` over all unseen candidates gives, sorted.
 
-    Only items whose predictions differ by less than the tolerance of the export law may have changed places.
+    Only items whose predictions differ by less than the tolerance of the export law may have changed places. Of a model
+    for ranking the candidates are the items that anybody liked, and what its second output says of them, if it has one,
+    stands beside the scores.
     """
     import keras
 
@@ -90,6 +92,8 @@ def assert_lists_follow_keras(run: Finished, *, users: int) -> None:
     # with features, an item that the items' table describes needs no rating
     described = items["attributes"].notna() if description["features"] else False
     candidates = items[(items.n_ratings > 0) | described].set_index("item_index").item_id.sort_index()
+    if "liked_at" in target:
+        candidates = candidates[candidates.index.isin(ratings[ratings.rating >= target["liked_at"]].item_index)]
     everyone = ratings.drop_duplicates("user_id").sort_values("user_id")
     chosen = everyone.sample(min(users, len(everyone)), random_state=7)
     for user_id, user_index in zip(chosen.user_id, chosen.user_index, strict=True):
@@ -97,8 +101,7 @@ def assert_lists_follow_keras(run: Finished, *, users: int) -> None:
         unseen = np.array([i for i in candidates.index if i not in seen], np.int32)
         pairs = {"user": np.full(len(unseen), user_index, np.int32), "item": unseen}
         output = network.predict(pairs, batch_size=8192, verbose=0)
-        head = output[:, 0] if levels is None else output @ np.array(levels)
-        predicted = head * target["scale"] + target["offset"]
+        predicted = _scores(output, target, levels)
         by_item = dict(zip(candidates.loc[unseen], predicted, strict=True))
         mine = top_n[top_n.user_id == user_id].sort_values("rank")
         best = np.sort(predicted)[::-1][: len(mine)]
@@ -106,3 +109,16 @@ def assert_lists_follow_keras(run: Finished, *, users: int) -> None:
         assert list(mine["rank"]) == list(range(1, min(10, len(unseen)) + 1))
         assert (np.abs(mine.score.to_numpy() - best) <= tolerance).all()
         assert (np.abs(np.array([by_item[i] for i in mine.item_id]) - best) <= 2 * tolerance).all()
+        if isinstance(output, dict):
+            rated = dict(zip(candidates.loc[unseen], _in_rating_units(output["rating"][:, 0], target), strict=True))
+            np.testing.assert_allclose(mine.predicted_rating, [rated[i] for i in mine.item_id], rtol=1e-4)
+
+
+def _scores(output: Any, target: dict[str, float], levels: list[float] | None) -> Any:
+    if "liked_at" in target:
+        return output["main"][:, 0] if isinstance(output, dict) else output[:, 0]
+    return _in_rating_units(output[:, 0] if levels is None else output @ np.array(levels), target)
+
+
+def _in_rating_units(head: Any, target: dict[str, float]) -> Any:
+    return head * target["scale"] + target["offset"]

@@ -48,6 +48,30 @@ def test_the_posterior_mean_beats_the_baselines(posterior: Finished) -> None:
 
 
 @pytest.fixture(scope="module")
+def joint(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("joint")
+    overrides = ("model.embedding_size=8", "training.batch_size=8", "training.epochs=20", "training.relevant_at=2")
+    return published(submit("nightly", *preset("joint", *overrides), cwd=folder, output=folder / "o"))
+
+
+def test_a_joint_models_lists_and_predicted_ratings_are_those_of_its_keras_network(joint: Finished) -> None:
+    assert joint.summary["model_id"].startswith("joint-")
+    assert joint.summary["answers"] == "what users want next"
+    assert_lists_follow_keras(joint, users=10)
+
+
+def test_a_joint_model_is_measured_by_both_and_ranks_better_than_popularity(joint: Finished) -> None:
+    test, popularity = joint.summary["metrics"]["test"], joint.summary["metrics"]["baseline"]["popularity"]
+    assert test["ndcg@10"] > popularity["ndcg@10"]
+    assert 0 < test["mse"] < 5
+
+
+def test_the_second_output_is_a_scorer_of_its_own(joint: Finished) -> None:
+    model = joint.output / "models" / joint.summary["model_id"]
+    assert {"main.safetensors", "rating.safetensors"} <= {file.name for file in (model / "published").iterdir()}
+
+
+@pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder, data = tmp_path_factory.mktemp("classifier"), DATA / "anime-5000-users"
     if not data.is_dir():

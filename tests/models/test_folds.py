@@ -25,7 +25,7 @@ NEWCOMERS = np.array([28, 29])
 
 MODELS: dict[str, tuple[ModelSettings, dict[str, Any]]] = {
     "ials": (IalsSettings(embedding_size=4), {**RANKING, "epochs": 60}),
-    "joint": (JointSettings(embedding_size=4, rating_weight=0.1), {**RANKING, "epochs": 60}),
+    "joint": (JointSettings(embedding_size=4, rating_size=3, rating_l2=0.01), {**RANKING, "epochs": 60}),
     "softmax": (SoftmaxSettings(embedding_size=4, dropout=0.3), {**RANKING, "epochs": 40}),
     "dot": (DotSettings(embedding_size=4, l2=0.01), {"epochs": 40, "batch_size": 64, "learning_rate": 0.03}),
     "dot without biases": (

@@ -12,7 +12,7 @@ from tests.contracts.ranking_model import WarmRankingModelContract
 
 
 class TestJoint(WarmRankingModelContract):
-    settings = JointSettings(embedding_size=4, rating_weight=0.1)
+    settings = JointSettings(embedding_size=4, rating_size=3, rating_l2=0.01)
 
     def network_scores(self, fitted: Fitted, users: I32, items: I32) -> dict[str, F32]:
         outputs = fitted.network.predict({"user": users, "item": items}, verbose=0)

@@ -1,6 +1,8 @@
-"""The loss of implicit matrix factorisation, and beside it that of ratings predicted from the same vectors.
+"""The loss of implicit matrix factorisation, and beside it that of predicted ratings.
 
-ials + rating_weight * sum over ratings of ((r - rating(u, i))^2 + bias_l2 * (b_u^2 + c_i^2)) / users
+    ials + sum over ratings of ((r - rating(u, i))^2 + rating_l2 (|p|^2 + |q|^2 + b^2 + c^2)) / users,
+
+p, q, b and c being the vectors and biases that predict ratings.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from recsys_spark.models.settings import JointSettings
 from recsys_spark.training.likes import Likes
 from recsys_spark.training.objectives.ials import IalsObjective
-from recsys_spark.training.objectives.objective import UserBatch, rows_of
+from recsys_spark.training.objectives.objective import UserBatch, rows_of, squares
 
 if TYPE_CHECKING:
     import keras
@@ -29,24 +31,26 @@ class JointObjective:
     wants_ratings: ClassVar[bool] = True
 
     def __init__(self, settings: JointSettings, network: keras.Model, likes: Likes) -> None:
-        self.network, self._settings = network, settings
+        self.network, self._l2 = network, settings.rating_l2
         self._ials = IalsObjective(settings, network, likes)
 
     def loss(self, batch: UserBatch, seed: Any) -> Any:
         """See `Objective.loss`."""
         import tensorflow as tf
 
-        users = tf.gather(rows_of(self.network, "user_embedding"), batch.users)
+        users = tf.gather(rows_of(self.network, "user_rating_embedding"), batch.users)
         user_biases = tf.gather(rows_of(self.network, "user_bias"), batch.users)[:, 0]
-        of_user = tf.gather(user_biases, batch.rated_owner)
-        of_item = tf.gather(rows_of(self.network, "item_bias"), batch.rated_items)[:, 0]
-        items = tf.gather(rows_of(self.network, "item_embedding"), batch.rated_items)
-        weights = self.network.get_layer("rating_weights").kernel.value[:, 0]
-        predicted = tf.reduce_sum(tf.gather(users * weights, batch.rated_owner) * items, axis=1) + of_user + of_item
-        errors = tf.square(batch.targets - predicted)
-        penalty = self._settings.bias_l2 * (tf.square(of_user) + tf.square(of_item))
+        of_user, of_item = tf.gather(users, batch.rated_owner), self._of_items("item_rating_embedding", batch)
+        user_bias, item_bias = tf.gather(user_biases, batch.rated_owner), self._of_items("item_bias", batch)[:, 0]
+        errors = batch.targets - tf.reduce_sum(of_user * of_item, axis=1) - user_bias - item_bias
+        penalty = squares(of_user) + squares(of_item) + tf.square(user_bias) + tf.square(item_bias)
         n = tf.cast(tf.size(batch.users), tf.float32)
-        return self._ials.loss(batch, seed) + self._settings.rating_weight * tf.reduce_sum(errors + penalty) / n
+        return self._ials.loss(batch, seed) + tf.reduce_sum(tf.square(errors) + self._l2 * penalty) / n
 
     def finish(self) -> None:
         """See `Objective.finish`."""
+
+    def _of_items(self, layer: str, batch: UserBatch) -> Any:
+        import tensorflow as tf
+
+        return tf.gather(rows_of(self.network, layer), batch.rated_items)

@@ -88,16 +88,15 @@ def test_ials_is_the_loss_over_all_pairs(exponent: float) -> None:
 
 
 def test_joint_adds_the_errors_of_predicted_ratings() -> None:
-    settings = JointSettings(embedding_size=K, rating_weight=0.7, bias_l2=0.1)
+    settings = JointSettings(embedding_size=K, rating_size=2, rating_l2=0.1)
     network = model_for(settings).build(Sides(N_USERS, N_ITEMS))
     weights = randomised(network)
-    user, item = weights["user_embedding"], weights["item_embedding"]
     ratings = {(0, 0): 1.0, (0, 6): -2.0, (3, 4): 0.5}
-    expected = ials_by_hand(settings, user, item)
+    expected = ials_by_hand(settings, weights["user_embedding"], weights["item_embedding"])
     for (u, i), rating in ratings.items():
+        p, q = weights["user_rating_embedding"][u], weights["item_rating_embedding"][i]
         b, c = weights["user_bias"][u, 0], weights["item_bias"][i, 0]
-        predicted = (user[u] * item[i]) @ weights["rating_weights"][:, 0] + b + c
-        expected += 0.7 * ((rating - predicted) ** 2 + 0.1 * (b**2 + c**2)) / 3
+        expected += ((rating - p @ q - b - c) ** 2 + 0.1 * (p @ p + q @ q + b**2 + c**2)) / 3
     objective = JointObjective(settings, network, LIKES)
     assert float(objective.loss(batch([0, 2, 3], ratings), SEED)) == pytest.approx(expected, rel=1e-5)
 
