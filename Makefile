@@ -2,6 +2,7 @@
 RECSYS_PYTHON ?= .venv/bin/python
 PYTHON := $(RECSYS_PYTHON)
 EXTRAS := dev
+UNITS := $(wildcard tests/test_*.py) $(filter-out tests/end_to_end/ tests/__pycache__/,$(wildcard tests/*/))
 SOURCES := recsys_spark jobs tests docs $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
@@ -27,11 +28,11 @@ imports: setup  ## imports point downwards only
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 # At the same time: end-to-end tests, which mostly wait for Spark to start, and the others in two processes, a file of
-# tests never in both.
+# tests never in both. Whole nights first, so that no process has a long file left when the other has none.
 # pytest's exit code 5 means that ARGS has chosen no test of one of the two.
 unit: setup  ## the tests; `make unit ARGS="-k audit"` chooses
 	@$(PYTHON) -m pytest tests/end_to_end --durations=20 $(ARGS) > .cache/end_to_end.log 2>&1 & job=$$!; \
-	$(PYTHON) -m pytest --ignore=tests/end_to_end -n 2 --dist loadfile --durations=20 $(ARGS); others=$$?; \
+	$(PYTHON) -m pytest $(UNITS) -n 2 --dist loadfile --no-loadscope-reorder --durations=20 $(ARGS); others=$$?; \
 	wait $$job; end_to_end=$$?; cat .cache/end_to_end.log; \
 	case $$others,$$end_to_end in 0,0 | 0,5 | 5,0) exit 0 ;; *) exit 1 ;; esac
 

@@ -57,10 +57,10 @@ Draw = Callable[[Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Preset:
-    """A configuration that is shipped, and what of it a search may change."""
+    """A configuration that is shipped, and what of it a search may change; none: what was found for `ials` is taken."""
 
     files: tuple[str, ...]
-    draw: Draw
+    draw: Draw | None = None
     overrides: tuple[str, ...] = ()
 
 
@@ -107,9 +107,7 @@ DRAWS: dict[str, Draw] = {
 
 OURS: dict[str, Preset] = {
     "ials": Preset(("movielens-1m", "ials"), _least_squares),
-    "joint": Preset(
-        ("movielens-1m", "joint"), lambda trial: {"model.rating_l2": trial.suggest_float("rating_l2", 0.04, 0.1)}
-    ),
+    "joint": Preset(("movielens-1m", "joint")),
 }
 
 START = {
@@ -140,8 +138,10 @@ def scores_of(scorer: PairScorer) -> Scores:
     return lambda users: scorer.user[users] @ scorer.item.T + bias
 
 
-def tuned(draw: Draw, measure: Callable[[dict[str, Any]], float], trials: int) -> dict[str, Any]:
-    """The best settings of some trials, by the inner split."""
+def tuned(
+    draw: Draw, measure: Callable[[dict[str, Any]], float], trials: int, start: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The best settings of some trials, the first of them `start`, by the inner split."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -152,6 +152,8 @@ def tuned(draw: Draw, measure: Callable[[dict[str, Any]], float], trials: int) -
         trial.set_user_attr("settings", settings)
         return measure(settings)
 
+    if start is not None:
+        study.enqueue_trial(start)
     study.optimize(trial, n_trials=trials)
     return {"settings": study.best_trial.user_attrs["settings"], "validation": study.best_value, "trials": trials}
 
@@ -251,9 +253,12 @@ class Benchmark:
         settings: dict[str, Any] = self.figures.get("tuned", {}).get(name, {"settings": {}})
         return settings
 
-    def _search(self, name: str, draw: Draw, measure: Callable[[dict[str, Any]], float]) -> dict[str, Any]:
+    def _search(self, name: str, draw: Draw | None, measure: Callable[[dict[str, Any]], float]) -> dict[str, Any]:
+        if draw is None:
+            return dict(self._found("ials")["settings"])
         if self.trials:
-            self.figures.setdefault("tuned", {})[name] = tuned(draw, measure, self.trials)
+            start = next((START[kind] for kind in ("ials", "als") if kind in name), None)
+            self.figures.setdefault("tuned", {})[name] = tuned(draw, measure, self.trials, start)
             print(name, self.figures["tuned"][name], flush=True)
         chosen: dict[str, Any] = self._found(name)["settings"]
         return chosen

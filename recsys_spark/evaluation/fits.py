@@ -150,6 +150,8 @@ def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings)
         known_users=known.user_bias > 0,
         relevant_at=relevant_at,
         cutoffs=settings.k,
+        negatives=settings.negatives if settings.protocol == "sampled_negatives" else 0,
+        seed=settings.seed,
     )
     place = str(evidence.scratch / fit.held_out)
     with whole_files(ratings.sparkSession):
@@ -157,7 +159,13 @@ def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings)
         rows.write.mode("overwrite").parquet(place)
     ranked = ratings.sparkSession.read.parquet(place)
     figures = RankingFigures(
-        ranked, fit.held_out, settings.k, len(plan.candidates), resamples=settings.bootstrap, seed=settings.seed
+        ranked,
+        fit.held_out,
+        settings.k,
+        len(plan.candidates),
+        resamples=settings.bootstrap,
+        sampled=plan.negatives > 0,
+        seed=settings.seed,
     )
     found = figures.all()
     for name in settings.segments:

@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.held_out import HeldOutUsers, held_out_users
+from recsys_spark.evaluation.sampled import drawn_pairs, relevant_places
 from recsys_spark.evaluation.segments import count_bins
 from recsys_spark.kernels.arrays import F32, I32, I64, Flags
 from recsys_spark.kernels.list_metrics import F64, figures_of_lists, names, relevant_entries
@@ -50,6 +51,8 @@ class RankingPlan:
         known_users: bool[n_users], who has a rating among them.
         relevant_at: the lowest rating of a relevant item.
         cutoffs: each k of the metrics.
+        negatives: items drawn for each user to rank the relevant ones among, for figures of that name; 0: none.
+        seed: of these draws.
     """
 
     scorers: Mapping[str, PairScorer]
@@ -58,6 +61,8 @@ class RankingPlan:
     known_users: Flags
     relevant_at: float
     cutoffs: tuple[int, ...]
+    negatives: int = 0
+    seed: int = 0
 
     @functools.cached_property
     def prepared(self) -> dict[str, PreparedItems]:
@@ -108,7 +113,7 @@ def rank_users(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: 
         See `ranked_schema`: for each ranked user a row for each scorer, for each other user one row.
     """
     fetch = shipped(ratings.sparkSession, plan)
-    schema = ranked_schema(plan.cutoffs)
+    schema = ranked_schema(plan.cutoffs, sampled=plan.negatives > 0)
     rows = ratings.where(F.col("part").isin(held_out, *fitted)).select(
         F.col("user_index").alias("user"),
         F.col("item_index").alias("item"),
@@ -128,16 +133,18 @@ whole_files = functools.partial(files_in_a_task, files=1)
 """Within this, given a session, a task reads one whole file: what `rank_users` needs of whoever writes its rows."""
 
 
-def ranked_schema(cutoffs: tuple[int, ...]) -> pa.Schema:
+def ranked_schema(cutoffs: tuple[int, ...], *, sampled: bool = False) -> pa.Schema:
     """The rows of `rank_users`.
 
     `n_fitted`, `n_relevant` (candidates alone) and `n_cold` (relevant, but no candidates) count items of the user. Of a
     ranked user also the `items` of the list, each metric of `list_metrics`, for each k the sum of `surprise` over the
     entries (`surprise@k`), and by `ITEM_BINS` the relevant items (`relevant_by_popularity`) and, one k after the other,
-    those in the list (`hits_by_popularity`).
+    those in the list (`hits_by_popularity`). With `sampled` each metric among drawn items as well.
     """
     counts = [pa.field(name, pa.int32()) for name in ("n_fitted", "n_relevant", "n_cold")]
-    figures = [pa.field(name, pa.float64()) for name in (*names(cutoffs), *(f"surprise@{k}" for k in cutoffs))]
+    among_drawn = names(cutoffs, sampled=True) if sampled else ()
+    measured = (*names(cutoffs), *among_drawn, *(f"surprise@{k}" for k in cutoffs))
+    figures = [pa.field(name, pa.float64()) for name in measured]
     by_popularity = [pa.field(f"{what}_by_popularity", pa.list_(pa.int32())) for what in ("relevant", "hits")]
     return pa.schema(
         [
@@ -173,11 +180,20 @@ def _measured(users: HeldOutUsers, plan: RankingPlan, schema: pa.Schema) -> Iter
     relevant_offsets = np.concatenate(([0], np.cumsum(n_relevant[chosen])))
     relevant_items = users.held_items[of_chosen]
     fitted_offsets, fitted_items = _taken(users.fitted_offsets, users.fitted_items, chosen)
+    drawn = None
+    if plan.negatives:
+        rated = _together((fitted_offsets, fitted_items), users, chosen)
+        pairs = users.users[chosen], (relevant_offsets, relevant_items), rated, plan.candidates
+        drawn = drawn_pairs(*pairs, negatives=plan.negatives, seed=plan.seed)
     for name, prepared in plan.prepared.items():
         lists = prepared.top_n(
             users.users[chosen], seen_offsets=fitted_offsets, seen_items=fitted_items, n=plan.n_listed
         )
         found = _figures(lists, relevant_offsets, relevant_items, plan)
+        if drawn is not None:
+            places = relevant_places(plan.scorers[name], drawn, n_users=len(chosen), n=plan.n_listed)
+            values = figures_of_lists(places, np.diff(relevant_offsets), plan.cutoffs)
+            found |= dict(zip(names(plan.cutoffs, sampled=True), values.T, strict=True))
         told = {"user_index": users.users[chosen]} | {count: column[chosen] for count, column in counts.items()}
         yield _rows(told | {"outcome": [RANKED] * len(chosen), "scorer": [name] * len(chosen)} | found, schema)
 
@@ -201,6 +217,16 @@ def _figures(lists: TopN, relevant_offsets: I64, relevant_items: I32, plan: Rank
         hits.append(_counts_by_bin(rows, plan.item_bin[items[rows, places]], len(items)))
     found["hits_by_popularity"] = _as_lists(np.hstack(hits))
     return found
+
+
+def _together(fitted: tuple[I64, I32], users: HeldOutUsers, chosen: I64) -> tuple[I64, I32]:
+    """All that some users have rated, fitted or held out: an item that is known to be disliked is no random one."""
+    held = _taken(users.held_offsets, users.held_items, chosen)
+    counts = np.diff(fitted[0]) + np.diff(held[0])
+    owner = np.concatenate([np.repeat(np.arange(len(chosen)), np.diff(offsets)) for offsets, _ in (fitted, held)])
+    order = np.argsort(owner, kind="stable")
+    items = np.concatenate((fitted[1], held[1]))[order]
+    return np.concatenate(([0], np.cumsum(counts))).astype(np.int64), items
 
 
 def _by_bin(owner: I64, bins: I64, n: int) -> pa.Array:

@@ -33,6 +33,7 @@ class RankingFigures:
         cutoffs: each k.
         n_candidates: items that were ranked.
         resamples: for the 95 % intervals of overall figures; 0: none.
+        sampled: whether the rows have figures among drawn items, too.
         seed: of groups of users and resamples.
     """
 
@@ -41,6 +42,7 @@ class RankingFigures:
     cutoffs: tuple[int, ...]
     n_candidates: int
     resamples: int = 0
+    sampled: bool = False
     seed: int = 0
 
     def all(self) -> list[Metric]:
@@ -124,10 +126,15 @@ class RankingFigures:
                 ]
         return found
 
+    @property
+    def _means(self) -> tuple[str, ...]:
+        """The metrics that are means over users."""
+        return (*names(self.cutoffs), *(names(self.cutoffs, sampled=True) if self.sampled else ()))
+
     @cached_property
     def _columns(self) -> dict[str, Column]:
         """What is summed over users, by name."""
-        means = {name: F.col(f"`{name}`") for name in names(self.cutoffs)}
+        means = {name: F.col(f"`{name}`") for name in self._means}
         surprise = {f"surprise@{k}": F.col(f"`surprise@{k}`") for k in self.cutoffs}
         entries = {f"entries@{k}": F.least(F.size("items"), F.lit(k)) for k in self.cutoffs}
         return {"n_users": F.lit(1), **means, **surprise, **entries}
@@ -147,7 +154,7 @@ class RankingFigures:
         """The figures of sums f64[..., columns]."""
         by_name = {name: sums[..., position] for position, name in enumerate(self._columns)}
         n = by_name["n_users"]
-        figures = {name: by_name[name] / n for name in names(self.cutoffs)}
+        figures = {name: by_name[name] / n for name in self._means}
         for k in self.cutoffs:
             entries = by_name[f"entries@{k}"]
             zero = np.zeros_like(entries)

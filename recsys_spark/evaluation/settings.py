@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from recsys_spark.config import NotYet, Section
+from recsys_spark.config import Section
 
 
 class AlsSettings(Section):
@@ -61,8 +61,12 @@ class EvaluationSettings(Section):
     baseline_damping: float = Field(10.0, ge=0)
     """Ratings at the mean that are added to each user's and item's own in the baselines' damped means."""
 
-    protocol: Annotated[Literal["full", "sampled_negatives"], NotYet(("sampled_negatives",))] = "full"
-    """Which candidates are ranked."""
+    protocol: Literal["full", "sampled_negatives"] = "full"
+    """Which candidates are ranked. full: all; sampled_negatives: all, and for comparison with papers the relevant items
+    among `negatives` drawn ones, under names of their own (`ndcg_sampled@10`)."""
+
+    negatives: int = Field(100, ge=1)
+    """Items drawn for each user under `sampled_negatives`."""
 
     relevant_at: float | None = None
     """The lowest rating of a relevant item; none: the mean of the ratings that the measured fit has seen."""
@@ -94,4 +98,4 @@ class EvaluationSettings(Section):
     """Resamples of users for the 95 % intervals of overall errors; 0: no intervals."""
 
     seed: int = 42
-    """Of the groups of users and the resamples, and of the first factors of `als`."""
+    """Of the groups of users, the resamples and drawn items, and of the first factors of `als`."""

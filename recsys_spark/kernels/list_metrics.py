@@ -31,9 +31,10 @@ METRICS = ("ndcg", "recall", "precision", "map", "mrr", "hit_rate")
 """In the order in which `figures_of_lists` gives them, for each k."""
 
 
-def names(cutoffs: Sequence[int]) -> tuple[str, ...]:
-    """Of the columns of `figures_of_lists`: `ndcg@10`, `recall@10`, ..."""
-    return tuple(f"{metric}@{k}" for k in cutoffs for metric in METRICS)
+def names(cutoffs: Sequence[int], *, sampled: bool = False) -> tuple[str, ...]:
+    """Of the columns of `figures_of_lists`: `ndcg@10`, `recall@10`, ...; of drawn items `ndcg_sampled@10`, ..."""
+    kind = "_sampled" if sampled else ""
+    return tuple(f"{metric}{kind}@{k}" for k in cutoffs for metric in METRICS)
 
 
 def relevant_entries(items: I32, counts: I32 | I64, relevant_offsets: I64, relevant_items: I32) -> Flags:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from docs import make_performance, make_scale
+from docs import make_performance, make_ranking, make_scale
 
 COST = make_scale.Cost(a=0.5, b=2e-6, c=1e-9, d=3e-6)
 SIZES = ((1_000, 1_000, 10), (50_000, 1_000, 10), (1_000, 50_000, 10), (50_000, 50_000, 10), (50_000, 50_000, 50))
@@ -111,3 +111,28 @@ def test_pictures_have_the_same_bytes_for_the_same_figures(tmp_path: Path) -> No
     first, second = ((tmp_path / folder / "ratios.svg").read_bytes() for folder in ("one", "two"))
     assert first == second
     assert b"times as long as ours" in first
+
+
+def test_the_page_of_ranking_shows_what_was_measured_and_nothing_else() -> None:
+    method = {"ndcg@10": 0.31234, "seeds": [0.31, 0.32], "settings": {"model.l2": 0.0123456}, "seconds": 2.0}
+    test = {"gain": 0.01, "low": 0.005, "high": 0.015, "p": 1e-9}
+    figures = {
+        "tuned": {"als": {"trials": 7}},
+        "peers": {
+            "methods": {"ials": method, "als": method | {"ndcg@10": 0.30}},
+            "paired": {"als": test},
+            "best": "ials",
+        },
+        "seconds": {
+            "als": {"seconds": 2.0, "ndcg@10": 0.3},
+            "ials": [{"epochs": 5, "seconds": 9.0, "ndcg@10": 0.31}],
+        },
+    }
+    told = make_ranking.page(figures)
+    assert "by 7 trials for each method" in told
+    assert "| implicit ALS | 0.3000 | 0.3100, 0.3200 | +0.0100 [+0.0050, +0.0150], 1.0e-09 |" in told
+    assert "| **`ials`** | 0.3123 |" in told
+    assert "l2 0.01235" in told
+    assert "| `ials` | 5 | 9.0 | 0.3100 | 4.5 |" in told
+    assert "## Folding in" not in told
+    assert "## Width" not in told

@@ -43,7 +43,7 @@ def ranked(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Dat
     folder = tmp_path_factory.mktemp("ranked")
     ordered = in_spark(spark, ROWS).repartitionByRange(4, "user_index").sortWithinPartitions("user_index", "item_index")
     ordered.write.parquet(f"{folder}/ratings")
-    plan = RankingPlan(SCORERS, CANDIDATES, COUNTS.item_bias, COUNTS.user_bias > 0, RELEVANT_AT, K)
+    plan = RankingPlan(SCORERS, CANDIDATES, COUNTS.item_bias, COUNTS.user_bias > 0, RELEVANT_AT, K, negatives=1000)
     with whole_files(spark):
         rows = rank_users(
             spark.read.parquet(f"{folder}/ratings"), plan, held_out="test", fitted=("train", "validation")
@@ -58,7 +58,7 @@ def found(ranked: DataFrame) -> list[Metric]:
 
 
 def figures(ranked: DataFrame, resamples: int = 0) -> RankingFigures:
-    return RankingFigures(ranked, "test", K, len(CANDIDATES), resamples=resamples, seed=1)
+    return RankingFigures(ranked, "test", K, len(CANDIDATES), resamples=resamples, sampled=True, seed=1)
 
 
 def relevant() -> dict[int, set[int]]:
@@ -68,11 +68,13 @@ def relevant() -> dict[int, set[int]]:
     return {int(user): set(rows.item_index) for user, rows in wanted.groupby("user_index")}
 
 
-def lists(scorer: PairScorer) -> dict[int, list[int]]:
-    """By sorting all scores; of equals the lower index first."""
+def lists(scorer: PairScorer, *, sampled: bool = False) -> dict[int, list[int]]:
+    """By sorting all scores; of equals the lower index first. Sampled: all that are relevant or not rated at all."""
     found = {}
-    for user in relevant():
+    for user, wanted in relevant().items():
         seen = set(FITTED[FITTED.user_index == user].item_index)
+        if sampled:
+            seen |= set(HELD[HELD.user_index == user].item_index) - wanted
         unseen = np.array([i for i in CANDIDATES if i not in seen], np.int32)
         scores = scorer.score(np.full(len(unseen), user, np.int32), unseen)
         found[user] = unseen[np.lexsort((unseen, -scores))][: max(K)].tolist()
@@ -84,12 +86,12 @@ def value(found: list[Metric], scorer: str, metric: str, segment: str | None = N
     return one
 
 
-def theirs(scorer: PairScorer, users: set[int] | None = None) -> Mapping[str, float]:
+def theirs(scorer: PairScorer, users: set[int] | None = None, *, sampled: bool = False) -> Mapping[str, float]:
     wanted = relevant().keys() if users is None else users
     qrels = [ir_measures.Qrel(str(u), str(i), 1) for u, items in relevant().items() if u in wanted for i in items]
     run = [
         ir_measures.ScoredDoc(str(u), str(item), -float(rank))
-        for u, items in lists(scorer).items()
+        for u, items in lists(scorer, sampled=sampled).items()
         if u in wanted
         for rank, item in enumerate(items)
     ]
@@ -103,6 +105,16 @@ def test_lists_are_those_of_sorting_all_scores_of_what_the_fit_has_not_seen(rank
     assert {user: list(items) for user, items in zip(rows.user_index, rows["items"], strict=True)} == lists(
         SCORERS[scorer]
     )
+
+
+@pytest.mark.parametrize("scorer", SCORERS)
+def test_figures_among_drawn_items_have_names_of_their_own_and_are_those_of_another_library(
+    found: list[Metric], scorer: str
+) -> None:
+    # more are wanted than there are, so that all are drawn
+    for name, expected in theirs(SCORERS[scorer], sampled=True).items():
+        metric, _, k = name.partition("@")
+        assert value(found, scorer, f"{metric}_sampled@{k}") == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("scorer", SCORERS)

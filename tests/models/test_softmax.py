@@ -35,5 +35,11 @@ class TestSoftmax(WarmRankingModelContract):
         np.testing.assert_array_equal(user, history_vectors(history, likes.offsets, likes.items))
 
 
-class TestSampledSoftmax(TestSoftmax):
+class Sampled(WarmRankingModelContract):
     settings = SoftmaxSettings(embedding_size=4, dropout=0.3, negatives=20)
+
+
+def test_with_drawn_items_it_learns_the_order_and_the_same_seed_draws_the_same() -> None:
+    fitted, again = Sampled.fit(), Sampled.fit()
+    assert Sampled.error_on_held_out(fitted.scorers()["main"]) < 0.1
+    np.testing.assert_array_equal(fitted.scorers()["main"].user, again.scorers()["main"].user)
