@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.als import fit_als, fit_implicit_als
 from recsys_spark.evaluation.baselines import RATING_BASELINES
-from recsys_spark.evaluation.item_models import ease, item_knn, liked_rows
+from recsys_spark.evaluation.item_models import check_room, ease, item_knn, liked_rows
 from recsys_spark.evaluation.ranking import RankingPlan, mean_rating, rank_users, whole_files
 from recsys_spark.evaluation.ranking_figures import RankingFigures
 from recsys_spark.evaluation.rating import KNOWN, MAIN, RATING, VALIDATED, Metric, rating_errors
@@ -174,7 +174,10 @@ def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings)
 
 
 def _ranking_baselines(liked: DataFrame, fit: MeasuredFit, settings: EvaluationSettings) -> dict[str, PairScorer]:
-    """The baselines that were asked for, fitted to what users liked; like `als`, beside the evaluated model alone."""
+    """The baselines that were asked for, fitted to what users liked; like `als`, beside the evaluated model alone.
+
+    For `ease` and `item_knn` the driver collects the liked pairs, 8 bytes each, after it is known that there is room.
+    """
     sizes = {"n_users": fit.scorers[MAIN].n_users, "n_items": fit.scorers[MAIN].n_items}
     found: dict[str, PairScorer] = {}
     for name in settings.baselines if fit.held_out == "test" else ():
@@ -183,6 +186,7 @@ def _ranking_baselines(liked: DataFrame, fit: MeasuredFit, settings: EvaluationS
         elif name == "als_implicit":
             found[name] = fit_implicit_als(liked, settings.als_implicit, seed=settings.seed, **sizes)
         else:
+            check_room(baseline=name, **sizes)
             rows = liked_rows(liked.select("user_index", "item_index").toArrow(), baseline=name, **sizes)
             found[name] = ease(rows, settings.ease) if name == "ease" else item_knn(rows, settings.item_knn)
     return found

@@ -34,6 +34,14 @@ def liked_rows(pairs: pa.Table, *, n_users: int, n_items: int, baseline: str) ->
     Raises:
         DataError: that, or the weights of all pairs of items, would be larger than `MOST_BYTES`.
     """
+    check_room(n_users=n_users, n_items=n_items, baseline=baseline)
+    rows = np.zeros((n_users, n_items), np.float32)
+    rows[pairs.column("user_index").to_numpy(), pairs.column("item_index").to_numpy()] = 1
+    return rows
+
+
+def check_room(*, n_users: int, n_items: int, baseline: str) -> None:
+    """Refuse, before anything is collected, what would not fit; arguments and error as of `liked_rows`."""
     needed = 4 * n_items * max(n_users, n_items)
     if needed > MOST_BYTES:
         raise DataError(
@@ -42,9 +50,6 @@ def liked_rows(pairs: pa.Table, *, n_users: int, n_items: int, baseline: str) ->
             found=f"{needed / (1 << 30):.1f} GiB: {n_users:,} users, {n_items:,} items",
             hint="leave it out of evaluation.baselines; als_implicit has no such limit",
         )
-    rows = np.zeros((n_users, n_items), np.float32)
-    rows[pairs.column("user_index").to_numpy(), pairs.column("item_index").to_numpy()] = 1
-    return rows
 
 
 def ease(liked: F32, settings: EaseSettings) -> PairScorer:

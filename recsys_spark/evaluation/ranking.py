@@ -267,6 +267,9 @@ def _array(values: object) -> pa.Array:
 
 
 def mean_rating(ratings: DataFrame, parts: Iterable[str]) -> float:
-    """Of the ratings of some parts; what is at least as high counts as relevant where nothing else was said."""
+    """Of the ratings of some parts; what is at least as high counts as relevant where nothing else was said.
+
+    The driver collects one row.
+    """
     row = ratings.where(F.col("part").isin(*parts)).agg(F.avg(F.col("rating").cast("double"))).collect()[0]
     return float(row[0])

@@ -67,11 +67,11 @@ class RankingFigures:
         return [*found, *self._gains(found, drawn), *self._left_out()]
 
     def by_activity(self) -> list[Metric]:
-        """Means by the number of the user's fitted ratings."""
+        """Means by the number of the user's fitted ratings; the driver collects a row for each scorer and bin."""
         return self._by(USER_BINS.position(F.col("n_fitted")), USER_BINS.names)
 
     def by_column(self, users: DataFrame, name: str, value: Column, *, most: int = 50) -> list[Metric]:
-        """Means by a column of the users.
+        """Means by a column of the users. The driver collects `most` values, and a row for each scorer and value.
 
         Args:
             users: `user_index` and what `value` needs.
@@ -88,7 +88,10 @@ class RankingFigures:
         return self._by(place, tuple(f"{name}={value}" for value in values), of_values)
 
     def by_popularity(self) -> list[Metric]:
-        """`recall@k` by the popularity of items: of all relevant items there, the share that the users' lists hold."""
+        """`recall@k` by the popularity of items: of all relevant items there, the share that the users' lists hold.
+
+        The driver collects a row for each scorer.
+        """
         width = len(ITEM_BINS.names)
         places = {f"_r{b}": F.col("relevant_by_popularity")[b] for b in range(width)}
         places |= {

@@ -117,7 +117,7 @@ def test_the_page_of_ranking_shows_what_was_measured_and_nothing_else() -> None:
     method = {"ndcg@10": 0.31234, "seeds": [0.31, 0.32], "settings": {"model.l2": 0.0123456}, "seconds": 2.0}
     test = {"gain": 0.01, "low": 0.005, "high": 0.015, "p": 1e-9}
     figures = {
-        "tuned": {"als": {"trials": 7}},
+        "tuned": {"als": {"trials": 7, "settings": {"factors": 8}}},
         "peers": {
             "methods": {"ials": method, "als": method | {"ndcg@10": 0.30}},
             "paired": {"als": test},
