@@ -147,6 +147,7 @@ def _objective(model: Model, likes: Likes, sides: Sides, start: Weights | None) 
     else:
         assert isinstance(model, Softmax)
         found = SoftmaxObjective(model.settings, network, model.build_tower(sides), likes)
+        found.start()
     if start is not None:
         for trained in (network, *found.others):
             carry_over(start, trained)
