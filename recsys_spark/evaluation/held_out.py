@@ -52,15 +52,22 @@ class HeldOutUsers(NamedTuple):
     held_ratings: F32
 
     @classmethod
-    def of(cls, rows: _Rows) -> Self:
-        """The users with held-out rows, from all of their rows."""
-        users = np.unique(rows.user[rows.held])
-        fitted = ~rows.held & np.isin(rows.user, users)
+    def of(cls, rows: _Rows, starts: I64) -> Self:
+        """The users with held-out rows, from all of their rows.
+
+        Args:
+            rows: of whole users.
+            starts: i64[...], where each user's rows begin.
+        """
+        counts = np.diff(np.append(starts, len(rows.user)))
+        n_held = np.add.reduceat(rows.held, starts, dtype=np.int64)
+        asked = n_held > 0
+        fitted = ~rows.held if asked.all() else ~rows.held & np.repeat(asked, counts)
         return cls(
-            users,
-            _offsets(rows.user[fitted], users),
+            rows.user[starts][asked],
+            _offsets((counts - n_held)[asked]),
             rows.item[fitted],
-            _offsets(rows.user[rows.held], users),
+            _offsets(n_held[asked]),
             rows.item[rows.held],
             rows.rating[rows.held],
         )
@@ -80,6 +87,8 @@ def held_out_users(batches: Iterable[pa.RecordBatch], *, at_once: int) -> Iterat
     waiting: list[pa.RecordBatch] = []
     n_users = 0
     for batch in batches:
+        if not batch.num_rows:
+            continue
         waiting.append(batch)
         n_users += int(np.count_nonzero(np.diff(batch.column("user").to_numpy()))) + 1
         if n_users <= at_once:
@@ -96,12 +105,13 @@ def held_out_users(batches: Iterable[pa.RecordBatch], *, at_once: int) -> Iterat
 def _groups(rows: _Rows, at_once: int) -> Iterator[HeldOutUsers]:
     starts = np.flatnonzero(np.diff(rows.user, prepend=-1))
     for first in range(0, len(starts), at_once):
+        some = starts[first : first + at_once]
         end = starts[first + at_once] if first + at_once < len(starts) else len(rows.user)
-        group = HeldOutUsers.of(rows.cut(int(starts[first]), int(end)))
+        group = HeldOutUsers.of(rows.cut(int(some[0]), int(end)), some - some[0])
         if len(group.users):
             yield group
 
 
-def _offsets(user: I32, users: I32) -> I64:
-    """Where each of the users begins and ends among rows that hold no others."""
-    return np.append(np.searchsorted(user, users), len(user)).astype(np.int64)
+def _offsets(counts: I64) -> I64:
+    """Where each user's rows begin and end, by their numbers."""
+    return np.concatenate(([0], np.cumsum(counts)))

@@ -23,6 +23,7 @@ from pyspark.sql import functions as F
 from recsys_spark.evaluation.held_out import HeldOutUsers, held_out_users
 from recsys_spark.evaluation.sampled import drawn_pairs, relevant_places
 from recsys_spark.evaluation.segments import count_bins
+from recsys_spark.ingest.training_files import columns_in, training_files
 from recsys_spark.kernels.arrays import F32, I32, I64, Flags
 from recsys_spark.kernels.list_metrics import F64, figures_of_lists, names, relevant_entries
 from recsys_spark.kernels.scorer import PairScorer
@@ -103,8 +104,8 @@ def rank_users(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: 
     """Rank and measure every user of a held-out part.
 
     Args:
-        ratings: the stored training set: `user_index`, `item_index`, `rating`, `part`; read from files each of which
-            has all rows of its users, ascending by user, then item. Written under `whole_files`.
+        ratings: nothing but a read of the stored training set, each of whose files has all rows of its users, ascending
+            by user, then item. Written under `whole_files`.
         plan: scorers, candidates and options.
         held_out: the part that is measured.
         fitted: the parts whose items are seen.
@@ -114,19 +115,27 @@ def rank_users(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: 
     """
     fetch = shipped(ratings.sparkSession, plan)
     schema = ranked_schema(plan.cutoffs, sampled=plan.negatives > 0)
-    rows = ratings.where(F.col("part").isin(held_out, *fitted)).select(
-        F.col("user_index").alias("user"),
-        F.col("item_index").alias("item"),
-        "rating",
-        (F.col("part") == held_out).alias("held"),
-    )
 
     def measured(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         plan = fetch()
-        for users in held_out_users(batches, at_once=_USERS_AT_ONCE):
+        rows = _of_parts(columns_in(batches, ("user", "item", "rating", "part")), held_out, fitted)
+        for users in held_out_users(rows, at_once=_USERS_AT_ONCE):
             yield from _measured(users, plan, schema)
 
-    return rows.mapInArrow(measured, to_spark(schema))
+    return training_files(ratings).mapInArrow(measured, to_spark(schema))
+
+
+def _of_parts(batches: Iterable[pa.RecordBatch], held_out: str, fitted: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """The rows of some parts, and whether each was held out."""
+    for batch in batches:
+        part = batch.column("part")
+        names = part.dictionary.to_pylist()
+        codes = part.indices.to_numpy()
+        held = np.array([name == held_out for name in names])[codes]
+        wanted = np.array([name == held_out or name in fitted for name in names])[codes]
+        columns = [*(batch.column(name) for name in ("user", "item", "rating")), pa.array(held)]
+        rows = pa.RecordBatch.from_arrays(columns, names=["user", "item", "rating", "held"])
+        yield rows if wanted.all() else rows.filter(pa.array(wanted))
 
 
 whole_files = functools.partial(files_in_a_task, files=1)

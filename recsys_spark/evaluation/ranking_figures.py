@@ -47,28 +47,24 @@ class RankingFigures:
 
     def all(self) -> list[Metric]:
         """Every figure: overall, by segment, and of the lists."""
-        found = side_by_side(self.overall, self.by_activity, self.by_popularity, self.of_lists)
+        found = side_by_side(self.of_users, self.of_lists, self.left_out)
         return [metric for metrics in found for metric in metrics]
 
-    def overall(self) -> list[Metric]:
-        """Means over the ranked users, with intervals; how many users and ratings have no part in them.
+    def of_users(self) -> list[Metric]:
+        """Means over the ranked users, overall with intervals, by activity of users and by popularity of items.
 
-        The driver collects a row for each scorer and group of users.
+        The driver collects a row for each scorer and group of users, and for each scorer and bin of activity.
         """
-        rows = self._sums(user_group(F.col("user_index"), seed=self.seed).alias("_key")).collect()
-        sums = {scorer: _stacked(rows, scorer, self._columns) for scorer in sorted({row["scorer"] for row in rows})}
-        found: list[Metric] = []
-        drawn: dict[str, dict[str, F64]] = {}
-        for scorer, groups in sums.items():
-            figures = self._figures(groups.sum(axis=0))
-            if self.resamples and len(groups) > 1:
-                drawn[scorer] = self._figures(resampled(groups, resamples=self.resamples, seed=self.seed))
-            found += self._told(scorer, figures, drawn.get(scorer, {}))
-        return [*found, *self._gains(found, drawn), *self._left_out()]
-
-    def by_activity(self) -> list[Metric]:
-        """Means by the number of the user's fitted ratings; the driver collects a row for each scorer and bin."""
-        return self._by(USER_BINS.position(F.col("n_fitted")), USER_BINS.names)
+        group = user_group(F.col("user_index"), seed=self.seed).alias("_group")
+        activity = USER_BINS.position(F.col("n_fitted")).alias("_activity")
+        keyed = self._of_ranked().select("scorer", group, activity, *self._numbered())
+        both = keyed.groupingSets([("scorer", "_group"), ("scorer", "_activity")], "scorer", "_group", "_activity")
+        rows = both.agg(*self._sums()).collect()
+        by_group = [row for row in rows if row["_group"] is not None]
+        by_activity = [row for row in rows if row["_group"] is None]
+        sums = {scorer: _stacked(by_group, scorer, self._columns) for scorer in sorted({r["scorer"] for r in by_group})}
+        found = [*self._overall(sums), *self._by_popularity(sums)]
+        return [*found, *self._by_segment(by_activity, "_activity", USER_BINS.names)]
 
     def by_column(self, users: DataFrame, name: str, value: Column, *, most: int = 50) -> list[Metric]:
         """Means by a column of the users. The driver collects `most` values, and a row for each scorer and value.
@@ -84,29 +80,10 @@ class RankingFigures:
         frequent = rows.groupBy("_value").count().orderBy(F.desc("count"), "_value").head(most)
         values = sorted(row["_value"] for row in frequent)
         place = F.array_position(F.array(*map(F.lit, values)), F.col("_value")).cast("int") - 1
-        of_values = rows.where(F.col("_value").isin(values)) if values else rows.limit(0)
-        return self._by(place, tuple(f"{name}={value}" for value in values), of_values)
-
-    def by_popularity(self) -> list[Metric]:
-        """`recall@k` by the popularity of items: of all relevant items there, the share that the users' lists hold.
-
-        The driver collects a row for each scorer.
-        """
-        width = len(ITEM_BINS.names)
-        places = {f"_r{b}": F.col("relevant_by_popularity")[b] for b in range(width)}
-        places |= {
-            f"_h{n}_{b}": F.col("hits_by_popularity")[n * width + b]
-            for n in range(len(self.cutoffs))
-            for b in range(width)
-        }
-        rows = self._of_ranked().groupBy("scorer").agg(*(F.sum(column).alias(name) for name, column in places.items()))
-        return [
-            Metric(row["scorer"], self.part, f"recall@{k}", row[f"_h{n}_{b}"] / row[f"_r{b}"], segment=segment)
-            for row in sorted(rows.collect(), key=lambda row: str(row["scorer"]))
-            for b, segment in enumerate(ITEM_BINS.names)
-            if row[f"_r{b}"]
-            for n, k in enumerate(self.cutoffs)
-        ]
+        of_values = self._of_ranked(rows.where(F.col("_value").isin(values)) if values else rows.limit(0))
+        keyed = of_values.select("scorer", place.alias("_place"), *self._numbered()).groupBy("scorer", "_place")
+        sums = keyed.agg(*self._sums()).collect()
+        return self._by_segment(sums, "_place", tuple(f"{name}={value}" for value in values))
 
     def of_lists(self) -> list[Metric]:
         """What lists are made of: `item_coverage@k`, the share of the candidates that are in some list, and `gini@k`.
@@ -140,18 +117,47 @@ class RankingFigures:
         means = {name: F.col(f"`{name}`") for name in self._means}
         surprise = {f"surprise@{k}": F.col(f"`surprise@{k}`") for k in self.cutoffs}
         entries = {f"entries@{k}": F.least(F.size("items"), F.lit(k)) for k in self.cutoffs}
-        return {"n_users": F.lit(1), **means, **surprise, **entries}
+        return {"n_users": F.lit(1), **means, **surprise, **entries, **self._by_bin()}
+
+    def _by_bin(self) -> dict[str, Column]:
+        """Relevant items by the popularity of items, and those of them in lists."""
+        width = len(ITEM_BINS.names)
+        places = {f"relevant_{b}": F.col("relevant_by_popularity")[b] for b in range(width)}
+        return places | {
+            f"hits_{b}@{k}": F.col("hits_by_popularity")[n * width + b]
+            for n, k in enumerate(self.cutoffs)
+            for b in range(width)
+        }
 
     def _of_ranked(self, rows: DataFrame | None = None) -> DataFrame:
         return (self.ranked if rows is None else rows).where(F.col("outcome") == RANKED)
 
-    def _sums(self, key: Column, rows: DataFrame | None = None) -> DataFrame:
-        numbered = enumerate(self._columns.values())
-        return (
-            self._of_ranked(rows)
-            .groupBy("scorer", key)
-            .agg(*(F.sum(column.cast("double")).alias(f"_{position}") for position, column in numbered))
-        )
+    def _numbered(self) -> list[Column]:
+        return [column.cast("double").alias(f"_{place}") for place, column in enumerate(self._columns.values())]
+
+    def _sums(self) -> list[Column]:
+        return [F.sum(f"_{place}").alias(f"_{place}") for place, _ in enumerate(self._columns)]
+
+    def _overall(self, sums: Mapping[str, F64]) -> Iterator[Metric]:
+        """Of the sums f64[groups, columns] of each scorer."""
+        found: list[Metric] = []
+        drawn: dict[str, dict[str, F64]] = {}
+        for scorer, groups in sums.items():
+            figures = self._figures(groups.sum(axis=0))
+            if self.resamples and len(groups) > 1:
+                drawn[scorer] = self._figures(resampled(groups, resamples=self.resamples, seed=self.seed))
+            found += self._told(scorer, figures, drawn.get(scorer, {}))
+        yield from found
+        yield from self._gains(found, drawn)
+
+    def _by_popularity(self, sums: Mapping[str, F64]) -> Iterator[Metric]:
+        """`recall@k` by the popularity of items: of all relevant items there, the share that the users' lists hold."""
+        for scorer, groups in sums.items():
+            total = dict(zip(self._columns, groups.sum(axis=0).tolist(), strict=True))
+            for b, segment in enumerate(ITEM_BINS.names):
+                for k in self.cutoffs if total[f"relevant_{b}"] else ():
+                    recall = total[f"hits_{b}@{k}"] / total[f"relevant_{b}"]
+                    yield Metric(scorer, self.part, f"recall@{k}", recall, segment=segment)
 
     def _figures(self, sums: F64) -> dict[str, F64]:
         """The figures of sums f64[..., columns]."""
@@ -188,25 +194,22 @@ class RankingFigures:
                 low, high = interval(drawn[MAIN][name] - drawn[best][name], gain)
             yield Metric(MAIN, self.part, f"{GAIN}@{k}", gain, low=low, high=high)
 
-    def _left_out(self) -> Iterator[Metric]:
+    def left_out(self) -> list[Metric]:
+        """How many users and ratings have no part in the figures; the driver collects a row."""
         once = self.ranked.where(F.col("scorer").isNull() | (F.col("scorer") == MAIN))
         row = once.agg(
             F.count_if(F.col("outcome") == COLD_USER).alias("cold_users"),
             F.count_if(F.col("outcome") == NOTHING_RELEVANT).alias("users_without_relevant_items"),
             F.coalesce(F.sum("n_cold"), F.lit(0)).alias("cold_item_ratings"),
         ).collect()[0]
-        for name, value in row.asDict().items():
-            yield Metric(MAIN, self.part, name, float(value))
+        return [Metric(MAIN, self.part, name, float(value)) for name, value in row.asDict().items()]
 
-    def _by(self, key: Column, segments: Sequence[str], rows: DataFrame | None = None) -> list[Metric]:
-        sums = self._sums(key.alias("_key"), rows).collect()
-        ordered = sorted(sums, key=lambda row: (str(row["scorer"]), row["_key"]))
+    def _by_segment(self, sums: Iterable[Row], key: str, segments: Sequence[str]) -> list[Metric]:
+        """Of rows of sums, which say by `key` the position of their segment."""
         return [
             metric
-            for row in ordered
-            for metric in self._told(
-                row["scorer"], self._figures(_values(row, self._columns)), {}, segments[row["_key"]]
-            )
+            for row in sorted(sums, key=lambda row: (str(row["scorer"]), row[key]))
+            for metric in self._told(row["scorer"], self._figures(_values(row, self._columns)), {}, segments[row[key]])
         ]
 
 
@@ -216,6 +219,6 @@ def _values(row: Row, columns: Iterable[str]) -> F64:
 
 def _stacked(rows: Iterable[Row], scorer: str, columns: Iterable[str]) -> F64:
     """f64[groups, columns], in the order of the groups, whatever Spark's was."""
-    mine = sorted((row for row in rows if row["scorer"] == scorer), key=lambda row: int(row["_key"]))
+    mine = sorted((row for row in rows if row["scorer"] == scorer), key=lambda row: int(row["_group"]))
     names_of_columns = list(columns)
     return np.stack([_values(row, names_of_columns) for row in mine])

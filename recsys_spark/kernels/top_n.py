@@ -7,6 +7,7 @@ index ascending. Which path makes the lists depends on the model and the CPU and
 | --- | --- | --- |
 | `plain` | all | all |
 | `screen` | dot products, one or two hidden relu layers | those with 8-bit dot products (VNNI) |
+| (none of them: `one_order`) | biases alone, without variants and segments | all |
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from recsys_spark.errors import DataError
-from recsys_spark.kernels import screened_dots, screened_layers, screened_two_layers
+from recsys_spark.kernels import one_order, screened_dots, screened_layers, screened_two_layers
 from recsys_spark.kernels.arrays import I32, I64, Flags, indices, read_only
 from recsys_spark.kernels.cpu import byte_lanes
 from recsys_spark.kernels.head import head_of
@@ -106,7 +107,7 @@ def prepare(
     least = {"auto": _FEW_CANDIDATES, "screen": 1}
     screens = kernel in least and len(candidates) >= least[kernel] and _can_screen(scorer)
     return PreparedItems(
-        scorer, candidates, members, max(len(variants), 1), segments, screens, items_per_block, users_per_tile
+        scorer, candidates, members, max(len(variants), 1), segments, screens, items_per_block, users_per_tile, kernel
     )
 
 
@@ -132,6 +133,7 @@ class PreparedItems:
     screens: bool
     items_per_block: int
     users_per_tile: int
+    kernel: Kernel = "auto"
 
     @property
     def users_at_once(self) -> int:
@@ -184,6 +186,10 @@ class PreparedItems:
 
     def _lists(self, users: I32, seen: Seen, segment: I32 | None, floor: np.float32, n: int) -> TopN:
         lists = TopN.empty(len(users), n, self.n_variants)
+        if self._in_one_order and segment is None:
+            one_order.one_order_lists(self.scorer, users, self._one_order, seen, floor, lists)
+            lists.put_in_order()
+            return lists
         rest = self._screened(users, seen, segment, floor, lists) if self.screens else np.arange(len(users))
         if len(rest):
             own = TopN.empty(len(rest), n, self.n_variants)
@@ -227,6 +233,15 @@ class PreparedItems:
         lists.screened[sound] = True
         rest: I64 = np.flatnonzero(~sound)
         return rest
+
+    @functools.cached_property
+    def _in_one_order(self) -> bool:
+        """Whether one order of the candidates serves all lists."""
+        return self.kernel != "plain" and self.n_variants == 1 and one_order.fits(self.scorer)
+
+    @functools.cached_property
+    def _one_order(self) -> one_order.OneOrder:
+        return one_order.one_order_of(self.scorer, self.candidates)
 
     @functools.cached_property
     def _segments_apart(self) -> bool:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
+from recsys_spark.ingest.training_files import columns_in, training_files
 from recsys_spark.kernels.arrays import F32, I32
 from recsys_spark.kernels.digests import U64, history_digests
 from recsys_spark.models.folds import Fold, Histories
@@ -49,8 +49,8 @@ def fold_users(ratings: DataFrame, plan: FoldPlan) -> DataFrame:
     """The vectors of the users whose ratings are others than the model knows.
 
     Args:
-        ratings: `user_index`, `item_index`, `rating`; read from files each of which has all rows of its users,
-            ascending by user. Written or collected under `whole_files`.
+        ratings: nothing but a read of the stored training set, each of whose files has all rows of its users, ascending
+            by user. Written or collected under `whole_files`.
         plan: how, and what the model knows.
 
     Returns:
@@ -58,14 +58,13 @@ def fold_users(ratings: DataFrame, plan: FoldPlan) -> DataFrame:
         scorer has none. A user of whose ratings the model can make nothing has no row.
     """
     fetch = shipped(ratings.sparkSession, plan)
-    rows = ratings.select(F.col("user_index").alias("user"), F.col("item_index").alias("item"), "rating")
 
     def folded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         plan = fetch()
-        for user, item, rating in whole_users(batches):
+        for user, item, rating in whole_users(columns_in(batches, ("user", "item", "rating"))):
             yield from _folded(user, item, rating, plan)
 
-    return rows.mapInArrow(folded, to_spark(FOLDED))
+    return training_files(ratings).mapInArrow(folded, to_spark(FOLDED))
 
 
 whole_files = functools.partial(files_in_a_task, files=1)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
+from recsys_spark.ingest.tables import read_training_set
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer
+from recsys_spark.storage import Folder
 
 N_USERS, N_ITEMS = 40, 60
 SCHEMA = "user_index int, item_index int, rating float, part string"
@@ -32,6 +35,14 @@ def some_ratings(n: int = 600, seed: int = 1) -> pd.DataFrame:
 
 def in_spark(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
     return spark.createDataFrame(rows, SCHEMA)
+
+
+def stored(spark: SparkSession, rows: pd.DataFrame, folder: Path, files: int = 3) -> DataFrame:
+    """As ingest stores the training set: in order, all rows of a user in one file."""
+    named = in_spark(spark, rows).withColumnsRenamed({"user_index": "user", "item_index": "item"})
+    ordered = named.repartitionByRange(files, "user").sortWithinPartitions("user", "item")
+    ordered.write.parquet(f"{folder}/ratings")
+    return read_training_set(spark, Folder(f"{folder}/ratings"))
 
 
 def dot(seed: int, *, clip: tuple[float, float] | None = None) -> PairScorer:

@@ -16,7 +16,7 @@ from recsys_spark.evaluation.rating import Metric
 from recsys_spark.evaluation.settings import AlsSettings, EaseSettings, EvaluationSettings, ImplicitAlsSettings
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.storage import Folder
-from tests.evaluation.ratings import N_ITEMS, N_USERS, dot, errors, in_spark, some_ratings
+from tests.evaluation.ratings import N_ITEMS, N_USERS, dot, errors, in_spark, some_ratings, stored
 
 ROWS = some_ratings()
 PLAIN = EvaluationSettings(bootstrap=0, k=())
@@ -38,11 +38,7 @@ STORED = (
 
 def evidence(spark: SparkSession, rows: pd.DataFrame, folder: Path | None = None) -> Evidence:
     """With a folder also for ranking, which reads files in order."""
-    ratings = in_spark(spark, rows)
-    if folder is not None:
-        ordered = ratings.repartitionByRange(3, "user_index").sortWithinPartitions("user_index", "item_index")
-        ordered.write.parquet(f"{folder}/ratings")
-        ratings = spark.read.parquet(f"{folder}/ratings")
+    ratings = in_spark(spark, rows) if folder is None else stored(spark, rows, folder)
     kinds = [(user, {"kind": str(user % 2)}) for user in range(N_USERS)]
     users = spark.createDataFrame(kinds, "user_index int, attributes map<string, string>")
     return Evidence(ratings, users, Folder(f"{folder}/ranked"))

@@ -69,11 +69,9 @@ def test_only_who_has_other_ratings_is_folded_in_as_if_alone(
     assert fold is not None
     frame = spark.createDataFrame(
         [(int(u), int(i), float(r)) for u, i, r in zip(user, item, rating, strict=True)],
-        "user_index int, item_index int, rating float",
+        "user int, item int, rating float",
     )
-    frame.repartitionByRange(3, "user_index").sortWithinPartitions("user_index", "item_index").write.parquet(
-        str(tmp_path / "ratings")
-    )
+    frame.repartitionByRange(3, "user").sortWithinPartitions("user", "item").write.parquet(str(tmp_path / "ratings"))
     with whole_files(spark):
         folded = fold_users(spark.read.parquet(str(tmp_path / "ratings")), FoldPlan(fold, known)).collect()
 
