@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from recsys_spark.job import Job
 from recsys_spark.kernels.arrays import Flags
 from recsys_spark.kernels.digests import U64, from_columns
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.models.folds import fold_of
+from recsys_spark.models.folds import UserSide, fold_of, with_sides
 from recsys_spark.scoring.folding import FoldPlan, fold_users, whole_files
 from recsys_spark.stored_models import HISTORIES
 
@@ -69,18 +69,14 @@ def folded_in(job: Job, ingested: Ingested, scorers: Mapping[str, PairScorer]) -
 
 def _put(nobody: Folded, rows: pa.Table) -> Folded:
     """Put the vectors of `fold_users` into the scorers."""
-    scorers, users, digests = dict(nobody.scorers), nobody.users.copy(), nobody.digests.copy()
+    scorers, users, digests = nobody.scorers, nobody.users.copy(), nobody.digests.copy()
     for name in rows.column("scorer").unique().to_pylist():
         mine = rows.filter(pc.equal(rows.column("scorer"), name)).combine_chunks()
         index = mine.column("user_index").to_numpy()
-        scorer = scorers[name]
-        user = scorer.user.copy()
-        user[index] = mine.column("vector").combine_chunks().flatten().to_numpy().reshape(len(index), -1)
-        bias = scorer.user_bias
-        if bias is not None:
-            bias = bias.copy()
-            bias[index] = mine.column("bias").to_numpy()
-        scorers[name] = replace(scorer, user=user, user_bias=bias)
+        vectors = mine.column("vector").combine_chunks().flatten().to_numpy().reshape(len(index), -1)
+        has_bias = scorers[name].user_bias is not None
+        side = UserSide(vectors, mine.column("bias").to_numpy() if has_bias else None)
+        scorers = with_sides(scorers, index, {name: side})
         users[index] = True
         digests[index] = mine.column("digest").to_numpy().astype(np.uint64)
     return Folded(scorers, users, digests)

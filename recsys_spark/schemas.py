@@ -177,7 +177,12 @@ RATINGS = TableSchema(
         Column("item_index", pa.int32(), "As in items"),
         Column("rating", pa.float32(), "In rating units"),
         Column("timestamp", TIME, "When it was given, if the source says so", nullable=True),
-        Column("part", pa.string(), "train, validation, test, or gap: in no part of a temporal split"),
+        Column(
+            "part",
+            pa.string(),
+            "train, validation, test; gap: in no part of a temporal split; validation_history and "
+            "test_history: told of users who are held out",
+        ),
     ),
 )
 

@@ -22,11 +22,13 @@ from recsys_spark.maintenance.settings import MaintenanceSettings
 from recsys_spark.models.settings import (
     BlendSettings,
     DotSettings,
+    IalsSettings,
     JointSettings,
     ModelSettings,
     PosteriorMfSettings,
     RankingModelSettings,
     RatingModelSettings,
+    SoftmaxSettings,
 )
 from recsys_spark.publishing.settings import AuditSettings, OutputSettings, ReportSettings, RunSettings
 from recsys_spark.scoring.settings import ScoringSettings
@@ -139,6 +141,24 @@ class Settings(Section):
                 raise ValueError("training.early_stopping null for a blend, whose parts run all their epochs")
             if self.training.warm_start:
                 raise ValueError("training.warm_start false for a blend, which starts cold every night")
+        return self
+
+    @model_validator(mode="after")
+    def _held_out_users_can_be_folded_in(self) -> Self:
+        if self.split.strategy == "held_out_users":
+            folds = isinstance(self.model, IalsSettings | JointSettings | SoftmaxSettings | DotSettings)
+            if not folds or self.users.features.names:
+                raise ValueError(
+                    "a model that folds users in (ials, joint, softmax, dot), without users.features, for "
+                    f"split.strategy held_out_users; {self.model.name} knows no user whom it was not fitted to"
+                    if not folds
+                    else "no users.features for split.strategy held_out_users: folding in does not use them"
+                )
+            if self.training.objective == "rating" and self.split.validation_fraction:
+                raise ValueError(
+                    "split.validation_fraction 0 for split.strategy held_out_users and training.objective rating: "
+                    "epochs are not chosen by users whom the fit does not know"
+                )
         return self
 
     @model_validator(mode="after")

@@ -18,8 +18,9 @@ from recsys_spark import artifact
 from recsys_spark.artifact import Artefact
 from recsys_spark.errors import ArtifactError, ConfigError, DataError
 from recsys_spark.evaluation.baselines import fit_baselines
+from recsys_spark.evaluation.baselines import with_histories as told
 from recsys_spark.evaluation.fits import validated
-from recsys_spark.evaluation.rating import KNOWN, MAIN, RATING, VALIDATED
+from recsys_spark.evaluation.rating import KNOWN, MAIN, VALIDATED
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.kernels.arrays import I32, Flags
 from recsys_spark.kernels.digests import BITS, as_columns, history_digests
@@ -31,8 +32,10 @@ from recsys_spark.models.sides import SIDES, Side
 from recsys_spark.models.softmax import HISTORY
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
+from recsys_spark.training.fits import HISTORIES as HISTORIES_OF
 from recsys_spark.training.fits import TrainedModels, rows_of
-from recsys_spark.training.fitted import SAMPLES, present
+from recsys_spark.training.fitted import SAMPLES, Fitted, present
+from recsys_spark.training.held_out_users import fold_of_fit, with_histories
 from recsys_spark.training.likes import liked_at
 from recsys_spark.training.rows import PARTS, TrainingRows
 
@@ -61,23 +64,12 @@ def night_artefact(
         fingerprint: of the inputs; none where one has none.
         started_from: the model whose weights the fits started from; none: fresh weights.
     """
-    held_in, ranks = rows.select("train", "validation"), settings.training.objective == "ranking"
-    evaluated = models.evaluated.scorers() | _baselines(held_in, settings, vocabularies)
-    if ranks:
-        evaluated[KNOWN] = _known(held_in, settings, known)
-    # only what is published has deviations, and samples are many times larger than the model
-    evaluated.pop(SAMPLES, None)
+    evaluated = _judged("evaluated", models.evaluated, rows, settings, vocabularies, known)
     if models.validated is not None:
-        of_train = models.validated.scorers()
-        evaluated[VALIDATED] = of_train[MAIN]
-        beside = {name: scorer for name, scorer in of_train.items() if name == RATING}
-        train = rows.select("train")
-        beside |= _baselines(train, settings, vocabularies)
-        if ranks:
-            beside[KNOWN] = _known(train, settings, known)
-        evaluated |= {validated(name): scorer for name, scorer in beside.items()}
+        of_train = _judged("validated", models.validated, rows, settings, vocabularies, known)
+        evaluated |= {VALIDATED if name == MAIN else validated(name): scorer for name, scorer in of_train.items()}
     refitted = models.published is not models.evaluated
-    learnt = rows if refitted else held_in
+    learnt = rows if refitted else rows_of("evaluated", rows)
     published = models.published.scorers() | _baselines(learnt, settings, vocabularies)
     published[KNOWN] = _known(learnt, settings, known)
     published[HISTORIES] = _histories(rows, vocabularies)
@@ -208,12 +200,13 @@ def save_with_networks(folder: str, artefact: Artefact, models: TrainedModels) -
 
 
 def cold_in_test(rows: TrainingRows) -> dict[str, int]:
-    """How many users and items of the test part have no rating in the rows that the evaluated model is fitted on."""
+    """How many users and items of the test part have no rating in the rows that the evaluated model knows."""
     test = rows.part == PARTS.index("test")
+    told = np.isin(rows.part, [PARTS.index(part) for part in ("train", "validation", *HISTORIES_OF.values())])
 
     def cold(index: I32) -> int:
         count = int(index.max(initial=-1)) + 1
-        return int((present(index[test], count) & ~present(index[~test], count)).sum())
+        return int((present(index[test], count) & ~present(index[told], count)).sum())
 
     return {"test_cold_users": cold(rows.user), "test_cold_items": cold(rows.item)}
 
@@ -251,6 +244,35 @@ def _known(rows: TrainingRows, settings: Settings, known: KnownFeatures) -> Pair
         user_bias=users.astype(np.float32),
         item_bias=items.astype(np.float32),
     )
+
+
+def _judged(
+    fit: FitName,
+    fitted: Fitted,
+    rows: TrainingRows,
+    settings: Settings,
+    vocabularies: Vocabularies,
+    known: KnownFeatures,
+) -> dict[str, PairScorer]:
+    """The scorers of a fit that is measured, with the baselines of its rows; users held out of it are folded in."""
+    own, history = rows_of(fit, rows), rows.select(HISTORIES_OF[fit])
+    scorers, ranks = fitted.scorers(), settings.training.objective == "ranking"
+    # only what is published has deviations, and samples are many times larger than the model
+    scorers.pop(SAMPLES, None)
+    baselines = _baselines(own, settings, vocabularies)
+    if ranks:
+        baselines[KNOWN] = _known(own, settings, known)
+    if len(history):
+        least = liked_at(own, settings.training) if ranks else None
+        fold = fold_of_fit(fitted.model, scorers, fitted.memory, settings.training, liked_at=least)
+        assert fold is not None
+        scorers = with_histories(scorers, fold, history)
+        damping = settings.evaluation.baseline_damping
+        baselines = told(baselines, history.user, history.item, history.rating, damping=damping)
+        if ranks:
+            has_vector: Flags = np.any(scorers[MAIN].user, axis=1)
+            baselines[KNOWN] = replace(baselines[KNOWN], user_bias=has_vector.astype(np.float32))
+    return scorers | baselines
 
 
 def _baselines(rows: TrainingRows, settings: Settings, vocabularies: Vocabularies) -> dict[str, PairScorer]:

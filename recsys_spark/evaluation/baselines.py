@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -61,6 +64,37 @@ def fit_baselines(
         "bias": _biases(b_u, b_i, mean),
         "popularity": _biases(user_count, item_count, 0.0),
     }
+
+
+def with_histories(
+    baselines: Mapping[str, PairScorer],
+    users: npt.NDArray[np.int32],
+    items: npt.NDArray[np.int32],
+    ratings: npt.NDArray[np.float32],
+    *,
+    damping: float,
+) -> dict[str, PairScorer]:
+    """Baselines that know users whom they were not fitted to by their histories; what they say of items stays.
+
+    Args:
+        baselines: from `fit_baselines`.
+        users: i32[n], who have no ratings among the fitted ones.
+        items: i32[n].
+        ratings: f32[n].
+        damping: as for `fit_baselines`.
+    """
+    bias, popularity = baselines["bias"], baselines["popularity"]
+    assert bias.item_bias is not None
+    assert bias.user_bias is not None
+    assert popularity.user_bias is not None
+    counts = np.bincount(users, minlength=bias.n_users)
+    # in float64, as the sums of a fit
+    rest = ratings - bias.offset - bias.item_bias[items].astype(np.float64)
+    own = _shrunk(np.bincount(users, rest, bias.n_users).astype(np.float64), counts, damping)
+    of_user = np.where(counts > 0, own, bias.user_bias).astype(np.float32)
+    counted = (popularity.user_bias + counts).astype(np.float32)
+    known = {"bias": replace(bias, user_bias=of_user), "popularity": replace(popularity, user_bias=counted)}
+    return {**baselines, **known}
 
 
 def _shrunk(total: npt.NDArray[np.float64], count: npt.NDArray[np.intp], damping: float) -> npt.NDArray[np.float64]:

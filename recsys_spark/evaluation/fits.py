@@ -5,7 +5,9 @@
 | evaluated: fitted on train + validation | train, test | baselines of train + validation |
 | validated: fitted on train alone, where there is a validation part | validation | baselines of train alone |
 
-The evaluated fit has seen the validation part, and so have its baselines: what they achieve there says nothing.
+The evaluated fit has seen the validation part, and so have its baselines: what they achieve there says nothing. Of
+users who are held out both know the histories: the model and the simple baselines fold them in, those of
+`evaluation.baselines`, which cannot, are fitted to them too.
 """
 
 from __future__ import annotations
@@ -35,6 +37,10 @@ Objective = Literal["rating", "ranking"]
 
 _POPULARITY = "popularity"
 
+_KNOWN_AT_VALIDATION = ("train", "validation_history")
+_KNOWN_AT_TEST = ("train", "validation", "validation_history", "test_history")
+"""Parts that a fit and its baselines know, if only as histories, when they are measured."""
+
 
 @dataclass(frozen=True, eq=False)
 class MeasuredFit:
@@ -47,7 +53,7 @@ class MeasuredFit:
         known: of a model for ranking, the users and items that it knows; none: those with a rating.
         parts: to measure on.
         held_out: the part whose users are ranked.
-        fitted: the parts that the fit has seen.
+        fitted: the parts that the fit has seen, or as histories has folded users in from.
     """
 
     scorers: Mapping[str, PairScorer]
@@ -203,14 +209,14 @@ def fits_of(stored: Mapping[str, PairScorer]) -> tuple[MeasuredFit, ...]:
     of_evaluated = {name: stored[name] for name in names if name in stored}
     if VALIDATED not in stored:
         parts = ("train", "validation", "test")
-        return (MeasuredFit(of_evaluated, *_beside(stored), parts, "test", ("train", "validation")),)
+        return (MeasuredFit(of_evaluated, *_beside(stored), parts, "test", _KNOWN_AT_TEST),)
     of_validated = {MAIN: stored[VALIDATED]}
     for name in RATING_BASELINES:
         if (baseline := stored.get(validated(name))) is not None:
             of_validated[name] = baseline
     return (
-        MeasuredFit(of_evaluated, *_beside(stored), ("train", "test"), "test", ("train", "validation")),
-        MeasuredFit(of_validated, *_beside(stored, validated), ("validation",), "validation", ("train",)),
+        MeasuredFit(of_evaluated, *_beside(stored), ("train", "test"), "test", _KNOWN_AT_TEST),
+        MeasuredFit(of_validated, *_beside(stored, validated), ("validation",), "validation", _KNOWN_AT_VALIDATION),
     )
 
 
@@ -234,7 +240,7 @@ def clipped_alike(scorers: Mapping[str, PairScorer]) -> dict[str, PairScorer]:
 def _als(ratings: DataFrame, beside: Mapping[str, PairScorer], settings: EvaluationSettings) -> PairScorer:
     main = beside[MAIN]
     return fit_als(
-        ratings.where(F.col("part") != "test"),
+        ratings.where(F.col("part").isin(*_KNOWN_AT_TEST)),
         settings.als,
         n_users=main.n_users,
         n_items=main.n_items,

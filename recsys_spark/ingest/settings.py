@@ -318,18 +318,21 @@ class SeenFilter(Section):
 class SplitSettings(Section):
     """How ratings are divided."""
 
-    strategy: Annotated[
-        Literal["random", "random_per_user", "temporal", "leave_last", "held_out_users"],
-        NotYet(("held_out_users",)),
-    ] = "random"
+    strategy: Literal["random", "random_per_user", "temporal", "leave_last", "held_out_users"] = "random"
     """random: each rating by a hash of its key; random_per_user: the fractions of each user's ratings, rounded down;
-    leave_last: each user's last rating, and the one before it for validation; temporal: the last days."""
+    leave_last: each user's last rating, and the one before it for validation; temporal: the last days; held_out_users:
+    fractions of the users, of whom no fit knows more than a history, from which they are folded in."""
 
     test_fraction: float = Field(0.2, ge=0, lt=1)
-    """Share of ratings held out for the test part (0 to below 1); leave_last: 0 for no such part."""
+    """Share of ratings held out for the test part (0 to below 1); leave_last: 0 for no such part; held_out_users: share
+    of users."""
 
     validation_fraction: float = Field(0.1, ge=0, lt=1)
-    """Share of ratings held out to choose the number of epochs (0 to below 1); leave_last: 0 for no such part."""
+    """Share of ratings held out to choose the number of epochs (0 to below 1); leave_last: 0 for no such part;
+    held_out_users: share of users."""
+
+    history_fraction: float = Field(0.8, gt=0, lt=1)
+    """Of held_out_users: share of a held-out user's ratings that are the history, rounded up."""
 
     gap: int = Field(0, ge=0, le=36_500)
     """Days before each later part of a temporal split that belong to none."""

@@ -17,8 +17,9 @@ from pyspark.sql import functions as F
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.settings import SplitSettings
 
-PARTS = ("train", "validation", "test", "gap")
-"""gap: too near in time to a later part, see `SplitSettings.gap`; fitted only for what is published."""
+PARTS = ("train", "validation", "test", "gap", "validation_history", "test_history")
+"""gap: too near in time to a later part, see `SplitSettings.gap`; fitted only for what is published. A history: what is
+told of users who are held out."""
 
 
 def divided(ratings: DataFrame, settings: SplitSettings) -> DataFrame:
@@ -86,6 +87,23 @@ def leave_last(ratings: DataFrame, settings: SplitSettings) -> DataFrame:
     return ratings.withColumn("part", part)
 
 
+def held_out_users(ratings: DataFrame, settings: SplitSettings) -> DataFrame:
+    """Users by a hash of their id; of those who are held out all ratings but a history, by hash. Shuffles by user.
+
+    The protocol of Liang et al.: Variational Autoencoders for Collaborative Filtering, WWW 2018, section 4.
+    """
+    who = uniform_hash("user_id", seed=settings.seed)
+    validation_below = settings.test_fraction + settings.validation_fraction
+    part = F.when(who < settings.test_fraction, "test").when(who < validation_below, "validation")
+    of_user = Window.partitionBy("user_id")
+    place = F.row_number().over(of_user.orderBy(uniform_hash("user_id", "item_id", seed=settings.seed), "item_id"))
+    n = F.count(F.lit(1)).over(of_user)
+    # a tiny bit less, or 10 x 0.7 would be 7.000000000000001
+    told = place <= F.ceil(n * F.lit(settings.history_fraction) - F.lit(1e-9))
+    of_held_out = F.when(told, F.concat(part, F.lit("_history"))).otherwise(part)
+    return ratings.withColumn("part", F.when(part.isNull(), "train").otherwise(of_held_out))
+
+
 class Cuts(NamedTuple):
     """The first days (UTC) of the later parts; none: there is no such part."""
 
@@ -149,6 +167,7 @@ _BY_KEY: Mapping[str, Callable[[DataFrame, SplitSettings], DataFrame]] = {
     "random": random_split,
     "random_per_user": random_per_user,
     "leave_last": leave_last,
+    "held_out_users": held_out_users,
 }
 
 

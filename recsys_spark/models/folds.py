@@ -12,7 +12,7 @@ Others have no such formula: their users keep the vector that was trained, or ha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -122,6 +122,28 @@ def fold_of(
     if name == "dot":
         return _Ratings(main, settings["l2"])
     return None
+
+
+def with_sides(
+    scorers: Mapping[str, PairScorer], users: I32 | I64, sides: Mapping[str, UserSide]
+) -> dict[str, PairScorer]:
+    """Scorers with what they know of some users put in place.
+
+    Args:
+        scorers: by name; they stay as they are.
+        users: indices, i32[m].
+        sides: of these users, for some of the scorers.
+    """
+    found = dict(scorers)
+    for name, side in sides.items():
+        user = found[name].user.copy()
+        user[users] = side.user
+        bias = found[name].user_bias
+        if bias is not None:
+            bias = bias.copy()
+            bias[users] = 0 if side.bias is None else side.bias
+        found[name] = replace(found[name], user=user, user_bias=bias)
+    return found
 
 
 def history_scorer(history: F32, n_users: int) -> PairScorer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from recsys_spark.config import Section
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.models.sides import Sides
 
@@ -23,6 +24,11 @@ class Model(Protocol):
         >>> network.predict({"user": users, "item": items}, verbose=0).shape
         (2, 1)
     """
+
+    @property
+    def settings(self) -> Section:
+        """What it was made from."""
+        ...
 
     @property
     def levels(self) -> tuple[float, ...] | None:

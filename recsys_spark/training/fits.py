@@ -6,6 +6,9 @@
 | evaluated | train and validation | its errors on test are reported |
 | published | everything | its scores are published |
 
+Users who are held out (`split.strategy held_out_users`) are in a fit with all of their ratings or with none: what is
+measured of them are vectors that the fit's model makes of their histories.
+
 Each starts from fresh weights of the same seed; the last two run as many epochs as the first one found best. A warm
 start begins each fit where the fit of the same name ended on an earlier night of the same split: then the validated
 one has never seen the validation part, and the evaluated one never the test part, neither tonight nor before.
@@ -26,9 +29,15 @@ from recsys_spark.training.settings import TrainingSettings
 
 _PARTS: Mapping[FitName, tuple[Part, ...]] = {
     "validated": ("train",),
-    "evaluated": ("train", "validation"),
+    "evaluated": ("train", "validation", "validation_history"),
     "published": PARTS,
 }
+
+HISTORIES: Mapping[FitName, Part] = {"validated": "validation_history", "evaluated": "test_history"}
+"""What a fit is told of the users who are held out of it, once it is done."""
+
+MEASURED: tuple[Part, ...] = ("validation", "validation_history")
+"""What a fit is given to measure itself by, after each epoch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +110,7 @@ def train(trainer: Trainer, rows: TrainingRows, *, starts: Mapping[FitName, Weig
 
     fits, validated = planned(rows, trainer.settings), None
     if "validated" in fits:
-        validated = fit("validated", rows.select("validation"))
+        validated = fit("validated", rows.select(*MEASURED))
         epochs = validated.epochs
     evaluated = fit("evaluated")
     return TrainedModels(validated, evaluated, fit("published") if "published" in fits else evaluated)

@@ -28,17 +28,25 @@ class HeldOutLists(keras.callbacks.Callback):
     Lists hold the items that anybody liked, without those that the user has among the fitted rows.
 
     Args:
-        scorer: gives the model as it stands.
-        fitted: all rows of the fit, as lists.
+        scorer: gives the model as it stands, good for these users.
+        fitted: all rows that lists leave out: those of the fit, or the histories of users who are held out of it.
         liked: the likes among them.
         validation: the likes among the validation rows.
+        candidates: the items that the fit has likes of, where `liked` are not those of the fit.
     """
 
-    def __init__(self, scorer: Callable[[], PairScorer], *, fitted: Likes, liked: Likes, validation: Likes) -> None:
+    def __init__(
+        self,
+        scorer: Callable[[I32], PairScorer],
+        *,
+        fitted: Likes,
+        liked: Likes,
+        validation: Likes,
+        candidates: I32 | None = None,
+    ) -> None:
         super().__init__()
         self._scorer, self._fitted = scorer, fitted
-        candidates = np.unique(liked.items)
-        self._candidates = candidates.astype(np.int32)
+        self._candidates = np.unique(liked.items if candidates is None else candidates).astype(np.int32)
         users = np.intersect1d(liked.users, validation.users)
         if len(users) > _MOST_USERS:
             users = np.sort(np.random.default_rng(0).choice(users, _MOST_USERS, replace=False))
@@ -57,7 +65,7 @@ class HeldOutLists(keras.callbacks.Callback):
         n_relevant = np.diff(relevant_offsets)
         seen_offsets, seen_items = self._seen
         lists = top_n(
-            self._scorer(),
+            self._scorer(self._users),
             self._users,
             candidates=self._candidates,
             seen_offsets=seen_offsets,

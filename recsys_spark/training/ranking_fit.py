@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from recsys_spark.kernels.arrays import I32
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.models.bpr import Bpr
 from recsys_spark.models.embedding import clear
@@ -26,6 +27,7 @@ from recsys_spark.training.epochs import EpochResult
 from recsys_spark.training.feed import EpochOrder, TrainingRows
 from recsys_spark.training.fitted import Fitted, Wanted
 from recsys_spark.training.held_out_lists import VAL_NDCG, HeldOutLists
+from recsys_spark.training.held_out_users import fold_of_fit, with_histories
 from recsys_spark.training.likes import Likes, liked_at, likes_of, listed
 from recsys_spark.training.objectives.bpr import BprObjective
 from recsys_spark.training.objectives.ials import IalsObjective
@@ -104,8 +106,7 @@ def fit_ranking(
     stopping, measuring = None, []
     if validation is not None:
         stopping = early_stopping(training, VAL_NDCG, mode="max")
-        held_out = likes_of(validation, at=at, n_users=n_users, n_items=n_items)
-        measuring = [HeldOutLists(lambda: _main(model, objective), fitted=fitted, liked=liked, validation=held_out)]
+        measuring = [_measuring(model, training, objective, validation, fitted, liked, at=at)]
     order, clock = EpochOrder(training.seed), wanted.clock
     ratings = fitted if objective.wants_ratings else None
     batches = user_batches(liked, order, batch_size=training.batch_size, ratings=ratings)
@@ -154,9 +155,37 @@ def _objective(model: Model, likes: Likes, sides: Sides, start: Weights | None) 
     return found
 
 
-def _main(model: Model, objective: Objective) -> PairScorer:
-    objective.finish()
-    return model.export(objective.network, scale=1, offset=0, clip=None)["main"]
+def _measuring(
+    model: Model,
+    training: TrainingSettings,
+    objective: Objective,
+    validation: TrainingRows,
+    fitted: Likes,
+    liked: Likes,
+    *,
+    at: float,
+) -> HeldOutLists:
+    """What measures a fit after each epoch; users who are held out of it are folded in from their histories."""
+    n_users, n_items = liked.n_users, liked.n_items
+    held_out = likes_of(validation.select("validation"), at=at, n_users=n_users, n_items=n_items)
+    histories = validation.select("validation_history")
+
+    def scorers() -> dict[str, PairScorer]:
+        objective.finish()
+        return model.export(objective.network, scale=1, offset=0, clip=None)
+
+    if not len(histories):
+        return HeldOutLists(lambda users: scorers()["main"], fitted=fitted, liked=liked, validation=held_out)
+
+    def folded(users: I32) -> PairScorer:
+        found = scorers()
+        fold = fold_of_fit(model, found, _memory(objective), training, liked_at=at)
+        assert fold is not None
+        return with_histories(found, fold, histories, users)["main"]
+
+    of_histories = likes_of(histories, at=at, n_users=n_users, n_items=n_items)
+    seen = listed(histories, histories.rating, n_users=n_users, n_items=n_items)
+    return HeldOutLists(folded, fitted=seen, liked=of_histories, validation=held_out, candidates=liked.items)
 
 
 def _clear(network: keras.Model, known: Likes) -> None:
@@ -172,5 +201,8 @@ def _fitted(
     objective.finish()
     bare = model.build(sides)
     bare.set_weights(objective.network.get_weights())
-    memory = {name: array for other in objective.others for name, array in weights_of(other).items()}
-    return Fitted(model, bare, wanted.target, wanted.clip, epochs, history, memory=memory)
+    return Fitted(model, bare, wanted.target, wanted.clip, epochs, history, memory=_memory(objective))
+
+
+def _memory(objective: Objective) -> Weights:
+    return {name: array for other in objective.others for name, array in weights_of(other).items()}

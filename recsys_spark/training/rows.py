@@ -14,9 +14,9 @@ import numpy.typing as npt
 from recsys_spark.kernels.arrays import F32, I32, Flags
 from recsys_spark.training.scratch import fresh_folder
 
-Part = Literal["train", "validation", "test", "gap"]
+Part = Literal["train", "validation", "test", "gap", "validation_history", "test_history"]
 
-PARTS: tuple[Part, ...] = ("train", "validation", "test", "gap")
+PARTS: tuple[Part, ...] = ("train", "validation", "test", "gap", "validation_history", "test_history")
 """The parts of a split; a row holds its part's position here."""
 
 ROWS_IN_A_CHUNK = 1 << 18

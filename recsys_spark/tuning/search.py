@@ -21,6 +21,7 @@ from recsys_spark.storage import Folder
 from recsys_spark.training.epochs import FitNews, Watcher, nobody
 from recsys_spark.training.feed import TrainingRows
 from recsys_spark.training.fit import SidesOf, Trainer
+from recsys_spark.training.fits import MEASURED
 from recsys_spark.training.fitted import Fitted
 from recsys_spark.tuning.space import Draw, Space, shown
 from recsys_spark.tuning.study import DRAWN, EPOCHS, MESSAGE, TrialResult, n_finished, next_trial, opened, results
@@ -121,7 +122,7 @@ def search(
         DataError: no row to fit or to compare by.
         LockedError: another process searches the same study.
     """
-    rows = rows.select("train", "validation")
+    rows = rows.select("train", *MEASURED)
     _check(rows)
     tune, space = base.tune, Space.of(base)
     begun = time.monotonic()
@@ -158,7 +159,7 @@ def fit_trial(
     Raises:
         DataError: the loss or the error is not finite.
     """
-    validation, metric = rows.select("validation"), settings.tune_metric
+    validation, metric = rows.select(*MEASURED), settings.tune_metric
 
     def watch(news: FitNews) -> None:
         watcher(news)

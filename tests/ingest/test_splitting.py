@@ -215,3 +215,37 @@ class TestTemporal:
             cuts([(date(2024, 5, 1), 3), (date(2024, 5, 2), 4)], settings)
         without = SplitSettings(strategy="temporal", validation_fraction=0)
         assert cuts([(date(2024, 5, 1), 3), (date(2024, 5, 2), 4)], without) == Cuts(None, date(2024, 5, 2))
+
+
+class TestHeldOutUsers:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def found(cls, spark: SparkSession) -> dict[tuple[int, int], str]:
+        rows = spark.range(400).selectExpr("id AS user_id", "explode(sequence(1, 1 + id % 20)) AS item_id")
+        return parts_of(rows, strategy="held_out_users", test_fraction=0.2, validation_fraction=0.1)
+
+    def test_a_user_is_held_out_or_is_not(self, found: dict[tuple[int, int], str]) -> None:
+        of_user: dict[int, Counter[str]] = {}
+        for (user, _), part in found.items():
+            of_user.setdefault(user, Counter())[part.removesuffix("_history")] += 1
+        assert all(len(parts) == 1 for parts in of_user.values())
+        shares = Counter(next(iter(parts)) for parts in of_user.values())
+        assert abs(shares["test"] / 400 - 0.2) < 0.08
+        assert abs(shares["validation"] / 400 - 0.1) < 0.06
+
+    def test_of_who_is_held_out_the_history_is_its_share_rounded_up(self, found: dict[tuple[int, int], str]) -> None:
+        for user in range(400):
+            parts = Counter(part for (other, _), part in found.items() if other == user)
+            n = 1 + user % 20
+            histories = parts["test_history"] + parts["validation_history"]
+            assert histories == (0 if parts["train"] else -(-8 * n // 10))
+
+    def test_the_partitioning_changes_nothing_and_new_ratings_hold_nobody_else_out(
+        self, spark: SparkSession, found: dict[tuple[int, int], str]
+    ) -> None:
+        rows = spark.range(400).selectExpr("id AS user_id", "explode(sequence(1, 1 + id % 20)) AS item_id")
+        settings = {"strategy": "held_out_users", "test_fraction": 0.2, "validation_fraction": 0.1}
+        assert parts_of(rows.orderBy(F.rand(3)).repartition(5), **settings) == found
+        more = parts_of(rows.unionByName(rows.withColumn("item_id", F.col("item_id") + 100)), **settings)
+        for pair, part in found.items():
+            assert more[pair].removesuffix("_history") == part.removesuffix("_history")

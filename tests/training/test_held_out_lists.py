@@ -20,7 +20,7 @@ SCORES = np.array([9, 8, 1, 2, 3, 99], np.float32)
 
 def measured() -> HeldOutLists:
     return HeldOutLists(
-        lambda: PairScorer(
+        lambda users: PairScorer(
             user=np.zeros((4, 0), np.float32), item=np.zeros((6, 0), np.float32), item_bias=SCORES.copy()
         ),
         fitted=listed(FITTED, FITTED.rating, **SIZES),

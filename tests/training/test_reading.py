@@ -88,7 +88,7 @@ class TestReadRows:
             read_rows([write(tmp_path / "a", rows_of(2), rating=pa.array([1, None], pa.float32()))])
 
     def test_a_part_of_another_name_is_refused(self, tmp_path: Path) -> None:
-        refused = r"column part: expected one of train, validation, test, gap, found 'hidden'"
+        refused = r"column part: expected one of train, validation, test, gap, .*, found 'hidden'"
         with pytest.raises(DataError, match=refused):
             read_rows([write(tmp_path / "a", rows_of(2), part=pa.array(["train", "hidden"]))])
 
