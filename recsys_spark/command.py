@@ -42,6 +42,7 @@ PLANS = {
     "score_pairs": "rank the pairs of the table `pairs` with the last model of these inputs and settings; publish them",
     "rollback": "find a run in top_n_history; make its lists the visible ones in one commit",
     "top_users": "find the best users for every item with the last model of these inputs and settings; audit; publish",
+    "compare": "read what was measured of two runs; compare how they rank, user by user",
     "maintain": "compact tables; remove files, runs, stages, models and summaries that nobody needs any more",
     "runs": "show what became of the last runs",
     "forget": "list the users' hashes; take them out of vocabulary, stages, tables, summaries and models",
@@ -53,10 +54,10 @@ OwnArguments = Callable[[argparse.ArgumentParser], None]
 READS_PAIRS = "score_pairs"
 """The one job that reads the table `pairs`."""
 
-READ_NO_SOURCE = frozenset({"forget", "maintain", "rollback", "runs"})
+READ_NO_SOURCE = frozenset({"compare", "forget", "maintain", "rollback", "runs"})
 """Jobs that look at the output alone; they run, too, where the sources are out of reach."""
 
-WRITE_NOTHING = frozenset({"runs"})
+WRITE_NOTHING = frozenset({"compare", "runs"})
 """Jobs that leave no trace in the output, not even a summary."""
 
 

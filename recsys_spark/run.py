@@ -53,6 +53,11 @@ class Run:
         """One JSON file for each run."""
         return self.output / "summaries"
 
+    @property
+    def evaluations(self) -> Folder:
+        """One JSON file for each run that measured how its model ranks: what runs are compared by."""
+        return self.output / "evaluations"
+
     def work(self, stage: str, key: str) -> Folder:
         """The private folder of a stage, addressed by the hash of its inputs."""
         return self.output / "_work" / f"{stage}-{key}"

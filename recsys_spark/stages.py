@@ -63,6 +63,9 @@ from recsys_spark.stored_models import cold_in_test, columns_of, night_artefact,
 from recsys_spark.training.rows import TrainingRows
 from recsys_spark.warm_starts import Start, start_from
 
+GROUPS = "groups.json"
+"""In the folder of the stage `evaluate`: sums by group of users."""
+
 if TYPE_CHECKING:
     from recsys_spark.training.checkpoints import Checkpoints
     from recsys_spark.training.fit import Trainer
@@ -200,8 +203,9 @@ def evaluate(job: Job) -> None:
             evidence = Evidence(ingested.read(job.spark, "ratings"), ingested.read(job.spark, "users"), scratch)
             objective = job.settings.training.objective
             measured = measure(evidence, stored, job.settings.evaluation, objective)
-            metrics = [*measured, *epoch_metrics(trained["history"])]
+            metrics = [*measured.metrics, *epoch_metrics(trained["history"])]
             scratch.delete()
+            job.folder("evaluate").write_json(GROUPS, [groups.as_dict() for groups in measured.groups])
         job.folder("evaluate").write_json(RECORD, [m._asdict() for m in metrics])
         job.summary.metrics = nested(metrics)
         say_metrics(job)
@@ -264,6 +268,9 @@ def publish(job: Job, standing: Standing) -> None:
     job.summary.counts |= ingested.counts | trained["counts"] | scored | found
     job.summary.model_id = trained["model_id"]
     job.summary.answers = ANSWERS[job.settings.training.objective]
+    groups = job.folder("evaluate").read_json(GROUPS)
+    if groups:
+        job.run.evaluations.write_json(f"{job.run.run_id}.json", groups)
     status = HISTORY_ONLY if standing.history_only else PUBLISHED
     with job.progress.stage("publish"):
         announce(job, status)

@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.als import fit_als, fit_implicit_als
 from recsys_spark.evaluation.baselines import RATING_BASELINES
+from recsys_spark.evaluation.groups import Measured
 from recsys_spark.evaluation.item_models import check_room, ease, item_knn, liked_rows
 from recsys_spark.evaluation.ranking import RankingPlan, mean_rating, rank_users, whole_files
 from recsys_spark.evaluation.ranking_figures import RankingFigures
@@ -82,7 +83,7 @@ class Evidence:
 
 def measure(
     evidence: Evidence, stored: Mapping[str, PairScorer], settings: EvaluationSettings, objective: Objective = "rating"
-) -> list[Metric]:
+) -> Measured:
     """Every figure of a run, the model beside its baselines: rating errors, and how well it ranks.
 
     Args:
@@ -92,8 +93,8 @@ def measure(
         objective: of the model. One for ranking has rating errors only if it predicts ratings, too.
 
     Returns:
-        As `rating_errors` and `RankingFigures.all`. The baseline `als` is fitted on train + validation only, so it has
-        no figures on validation.
+        As `rating_errors` and `RankingFigures.all`. The baselines that were asked for are fitted on train + validation
+        only, so they have no figures on validation.
     """
     evaluated, *others = fits_of(stored)
     if "als" in settings.baselines:
@@ -105,7 +106,8 @@ def measure(
     there = {metric.split for metric in errors}
     # one after the other: which files a task gets is a setting of the session
     ranking = [_ranking(evidence, fit, settings) for fit in fits if settings.k and fit.held_out in there]
-    return [*errors, *(metric for metrics in ranking for metric in metrics)]
+    metrics = [*errors, *(metric for measured in ranking for metric in measured.metrics)]
+    return Measured(metrics, [groups for measured in ranking for groups in measured.groups])
 
 
 def _predicting_ratings(fit: MeasuredFit) -> dict[str, PairScorer]:
@@ -136,11 +138,11 @@ def _rating_errors(ratings: DataFrame, fits: Sequence[MeasuredFit], settings: Ev
     return [metric for metrics in found for metric in metrics]
 
 
-def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings) -> list[Metric]:
+def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings) -> Measured:
     """How well a fit ranks, beside popularity and the baselines asked for: those that predict ratings rank badly."""
     popularity, ratings = fit.popularity, evidence.ratings
     if popularity is None or popularity.item_bias is None or popularity.user_bias is None:
-        return []
+        return Measured([], [])
     relevant_at = settings.relevant_at
     if relevant_at is None:
         relevant_at = mean_rating(ratings, fit.fitted)
@@ -173,10 +175,10 @@ def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings)
         sampled=plan.negatives > 0,
         seed=settings.seed,
     )
-    found = figures.all()
+    found, groups = figures.all()
     for name in settings.segments:
         found += figures.by_column(evidence.users, name, F.col("attributes")[name])
-    return [metric._replace(relevant_at=relevant_at) for metric in found]
+    return Measured([metric._replace(relevant_at=relevant_at) for metric in found], groups)
 
 
 def _ranking_baselines(liked: DataFrame, fit: MeasuredFit, settings: EvaluationSettings) -> dict[str, PairScorer]:

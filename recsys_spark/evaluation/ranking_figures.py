@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.bootstrap import interval, resampled, user_group
+from recsys_spark.evaluation.groups import RELEVANT, USERS, GroupSums, Measured
 from recsys_spark.evaluation.ranking import COLD_USER, ITEM_BINS, NOTHING_RELEVANT, RANKED
 from recsys_spark.evaluation.rating import MAIN, Metric
 from recsys_spark.evaluation.segments import count_bins
@@ -45,12 +46,12 @@ class RankingFigures:
     sampled: bool = False
     seed: int = 0
 
-    def all(self) -> list[Metric]:
+    def all(self) -> Measured:
         """Every figure: overall, by segment, and of the lists."""
-        found = side_by_side(self.of_users, self.of_lists, self.left_out)
-        return [metric for metrics in found for metric in metrics]
+        of_users, of_lists, left_out = side_by_side(self.of_users, self.of_lists, self.left_out)
+        return Measured([*of_users.metrics, *of_lists, *left_out], of_users.groups)
 
-    def of_users(self) -> list[Metric]:
+    def of_users(self) -> Measured:
         """Means over the ranked users, overall with intervals, by activity of users and by popularity of items.
 
         The driver collects a row for each scorer and group of users, and for each scorer and bin of activity.
@@ -62,9 +63,13 @@ class RankingFigures:
         rows = both.agg(*self._sums()).collect()
         by_group = [row for row in rows if row["_group"] is not None]
         by_activity = [row for row in rows if row["_group"] is None]
-        sums = {scorer: _stacked(by_group, scorer, self._columns) for scorer in sorted({r["scorer"] for r in by_group})}
+        groups = [self._groups(by_group, scorer) for scorer in sorted({row["scorer"] for row in by_group})]
+        sums = {of_scorer.scorer: of_scorer.sums for of_scorer in groups}
         found = [*self._overall(sums), *self._by_popularity(sums)]
-        return [*found, *self._by_segment(by_activity, "_activity", USER_BINS.names)]
+        found += self._by_segment(by_activity, "_activity", USER_BINS.names)
+        kept = (USERS, RELEVANT, *self._means)
+        places = [list(self._columns).index(name) for name in kept]
+        return Measured(found, [replace(group, columns=kept, sums=group.sums[:, places]) for group in groups])
 
     def by_column(self, users: DataFrame, name: str, value: Column, *, most: int = 50) -> list[Metric]:
         """Means by a column of the users. The driver collects `most` values, and a row for each scorer and value.
@@ -117,7 +122,8 @@ class RankingFigures:
         means = {name: F.col(f"`{name}`") for name in self._means}
         surprise = {f"surprise@{k}": F.col(f"`surprise@{k}`") for k in self.cutoffs}
         entries = {f"entries@{k}": F.least(F.size("items"), F.lit(k)) for k in self.cutoffs}
-        return {"n_users": F.lit(1), **means, **surprise, **entries, **self._by_bin()}
+        counts = {USERS: F.lit(1), RELEVANT: F.col("n_relevant")}
+        return {**counts, **means, **surprise, **entries, **self._by_bin()}
 
     def _by_bin(self) -> dict[str, Column]:
         """Relevant items by the popularity of items, and those of them in lists."""
@@ -137,6 +143,12 @@ class RankingFigures:
 
     def _sums(self) -> list[Column]:
         return [F.sum(f"_{place}").alias(f"_{place}") for place, _ in enumerate(self._columns)]
+
+    def _groups(self, rows: Iterable[Row], scorer: str) -> GroupSums:
+        """Of all columns, in the order of the groups, whatever Spark's was."""
+        mine = sorted((row for row in rows if row["scorer"] == scorer), key=lambda row: int(row["_group"]))
+        sums = np.stack([_values(row, self._columns) for row in mine])
+        return GroupSums(self.part, scorer, tuple(int(row["_group"]) for row in mine), tuple(self._columns), sums)
 
     def _overall(self, sums: Mapping[str, F64]) -> Iterator[Metric]:
         """Of the sums f64[groups, columns] of each scorer."""
@@ -162,20 +174,20 @@ class RankingFigures:
     def _figures(self, sums: F64) -> dict[str, F64]:
         """The figures of sums f64[..., columns]."""
         by_name = {name: sums[..., position] for position, name in enumerate(self._columns)}
-        n = by_name["n_users"]
+        n = by_name[USERS]
         figures = {name: by_name[name] / n for name in self._means}
         for k in self.cutoffs:
             entries = by_name[f"entries@{k}"]
             zero = np.zeros_like(entries)
             figures[f"novelty@{k}"] = np.divide(by_name[f"surprise@{k}"], entries, out=zero, where=entries > 0)
-        return {"n_users": n, **figures}
+        return {USERS: n, **figures}
 
     def _told(
         self, scorer: str, figures: Mapping[str, F64], drawn: Mapping[str, F64], segment: str | None = None
     ) -> Iterator[Metric]:
         for name, value in figures.items():
             low, high = (None, None)
-            if name in drawn and name != "n_users":
+            if name in drawn and name != USERS:
                 low, high = interval(drawn[name], float(value))
             yield Metric(scorer, self.part, name, float(value), segment=segment, low=low, high=high)
 
@@ -215,10 +227,3 @@ class RankingFigures:
 
 def _values(row: Row, columns: Iterable[str]) -> F64:
     return np.array([row[f"_{position}"] for position, _ in enumerate(columns)], np.float64)
-
-
-def _stacked(rows: Iterable[Row], scorer: str, columns: Iterable[str]) -> F64:
-    """f64[groups, columns], in the order of the groups, whatever Spark's was."""
-    mine = sorted((row for row in rows if row["scorer"] == scorer), key=lambda row: int(row["_group"]))
-    names_of_columns = list(columns)
-    return np.stack([_values(row, names_of_columns) for row in mine])

@@ -17,7 +17,7 @@ from recsys_spark.ingest.forgotten import Forgotten
 from recsys_spark.job import Job
 from recsys_spark.storage import Folder
 
-OWN_FOLDERS = ("state", "models", "_work", "summaries", "tuning")
+OWN_FOLDERS = ("state", "models", "_work", "summaries", "evaluations", "tuning")
 """What under the output is no table."""
 
 

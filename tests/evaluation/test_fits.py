@@ -50,7 +50,7 @@ def value(metrics: list[Metric], *key: str, segment: str | None = None) -> float
 
 
 def test_figures_on_validation_are_those_of_the_fit_and_baselines_of_train_alone(spark: SparkSession) -> None:
-    metrics = measure(evidence(spark, ROWS), STORED, PLAIN)
+    metrics = measure(evidence(spark, ROWS), STORED, PLAIN).metrics
 
     expected = {
         "train": {"main": dot(1)} | OF_ALL_BUT_TEST,
@@ -65,7 +65,7 @@ def test_figures_on_validation_are_those_of_the_fit_and_baselines_of_train_alone
 
 
 def test_ratings_are_counted_among_the_rows_of_the_fit_that_is_measured(spark: SparkSession) -> None:
-    metrics = measure(evidence(spark, ROWS), STORED, PLAIN)
+    metrics = measure(evidence(spark, ROWS), STORED, PLAIN).metrics
 
     def in_segment(part: str, fitted: pd.DataFrame) -> int:
         known = fitted.groupby("item_index").size()
@@ -80,7 +80,7 @@ def test_ratings_are_counted_among_the_rows_of_the_fit_that_is_measured(spark: S
 def test_without_baselines_of_train_alone_validation_shows_the_model_alone(spark: SparkSession) -> None:
     stored = {name: scorer for name, scorer in STORED.items() if not name.startswith("validated_")}
 
-    metrics = measure(evidence(spark, ROWS), stored, PLAIN)
+    metrics = measure(evidence(spark, ROWS), stored, PLAIN).metrics
 
     assert {m.scorer for m in metrics if m.split == "validation"} == {"main"}
     assert {m.scorer for m in metrics if m.split == "test"} == {"main", "mean", "item_mean", "bias"}
@@ -97,7 +97,7 @@ def test_where_the_model_clips_its_baselines_are_measured_both_ways_too(spark: S
     clip = (2.0, 3.25)
     stored = STORED | {name: dataclasses.replace(STORED[name], clip=clip) for name in ("main", "validated")}
 
-    metrics = measure(evidence(spark, ROWS), stored, PLAIN)
+    metrics = measure(evidence(spark, ROWS), stored, PLAIN).metrics
 
     test = ROWS[ROWS.part == "test"]
     for name in ("main", "bias"):
@@ -115,19 +115,19 @@ def test_als_is_fitted_without_the_test_part_and_measured_beside_the_others(spar
     settings = EvaluationSettings(bootstrap=20, k=(), baselines=("als",), als=AlsSettings(rank=2, iterations=5))
     stored = {"main": dot(1), "validated": dot(2)} | baselines(rows[rows.part != "test"])
 
-    metrics = measure(evidence(spark, rows), stored, settings)
+    metrics = measure(evidence(spark, rows), stored, settings).metrics
 
     assert {m.split for m in metrics if m.scorer == "als"} == {"train", "test"}
     assert value(metrics, "als", "test", "mse") < 0.75 * value(metrics, "bias", "test", "mse")
     unlike = rows.assign(rating=np.where(rows.part == "test", 3, like))
-    unchanged = measure(evidence(spark, unlike), stored, settings)
+    unchanged = measure(evidence(spark, unlike), stored, settings).metrics
     assert value(unchanged, "als", "train", "mse") == pytest.approx(value(metrics, "als", "train", "mse"), rel=1e-4)
 
 
 def test_each_held_out_part_is_ranked_by_the_fit_that_has_not_seen_it(spark: SparkSession, tmp_path: Path) -> None:
     settings = EvaluationSettings(bootstrap=20, k=(3, 5), segments=("kind",))
 
-    metrics = measure(evidence(spark, ROWS, tmp_path), STORED, settings)
+    metrics = measure(evidence(spark, ROWS, tmp_path), STORED, settings).metrics
 
     for part, seen, of_fit in (("validation", ["train"], OF_TRAIN), ("test", ["train", "validation"], OF_ALL_BUT_TEST)):
         fitted, held = ROWS[ROWS.part.isin(seen)], ROWS[ROWS.part == part]
@@ -155,10 +155,11 @@ def test_each_held_out_part_is_ranked_by_the_fit_that_has_not_seen_it(spark: Spa
 def test_without_held_out_ratings_nothing_is_ranked(spark: SparkSession, tmp_path: Path) -> None:
     rows = ROWS.assign(part="train")
 
-    metrics = measure(
+    metrics, groups = measure(
         evidence(spark, rows, tmp_path), {"main": dot(1)} | baselines(rows), EvaluationSettings(bootstrap=0)
     )
 
+    assert groups == []
     assert {m.metric for m in metrics} == {"n", "mse", "rmse", "mae"}
 
 
@@ -179,7 +180,7 @@ def test_baselines_for_ranking_are_fitted_to_relevant_rows_beside_the_evaluated_
     )
     stored = {"main": dot(1), "validated": dot(2)} | baselines(rows[rows.part != "test"])
 
-    metrics = measure(evidence(spark, rows, tmp_path), stored, settings)
+    metrics = measure(evidence(spark, rows, tmp_path), stored, settings).metrics
 
     of_popularity = value(metrics, "popularity", "test", "ndcg@5")
     for name in names:

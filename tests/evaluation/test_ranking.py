@@ -51,7 +51,7 @@ def ranked(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Dat
 
 @pytest.fixture(scope="module")
 def found(ranked: DataFrame) -> list[Metric]:
-    return figures(ranked).all()
+    return figures(ranked).all().metrics
 
 
 def figures(ranked: DataFrame, resamples: int = 0) -> RankingFigures:
@@ -180,7 +180,7 @@ def test_whoever_and_whatever_is_cold_is_counted_apart(found: list[Metric]) -> N
 
 
 def test_intervals_hold_the_figures_and_are_narrower_for_a_gain(ranked: DataFrame) -> None:
-    found = {(m.scorer, m.metric): m for m in figures(ranked, resamples=300).all() if m.segment is None}
+    found = {(m.scorer, m.metric): m for m in figures(ranked, resamples=300).all().metrics if m.segment is None}
     for key in (("main", "ndcg@10"), ("popularity", "recall@3"), ("main", "ndcg_gain@10"), ("main", "novelty@10")):
         one = found[key]
         assert one.low is not None

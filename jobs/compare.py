@@ -1,0 +1,33 @@
+"""Compare how two runs rank, by the users that both were measured on."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_spark.command import main
+
+if TYPE_CHECKING:
+    from recsys_spark.job import Job
+
+
+def run(job: Job) -> None:
+    """Called with a session once the configuration is known to be sound."""
+    from recsys_spark.comparing import compare
+
+    compare(job)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which runs, and whose lists."""
+    parser.add_argument("--run", required=True, metavar="RUN", help="a run_id")
+    parser.add_argument("--with", dest="with_run", required=True, metavar="RUN", help="the run_id to compare it with")
+    parser.add_argument("--with-output", metavar="PATH", help="the output of the second run; default: output.path")
+    parser.add_argument("--scorer", default="main", help="of the first run: main (default) or a baseline")
+    parser.add_argument("--with-scorer", default="main", help="of the second run: main (default) or a baseline")
+
+
+if __name__ == "__main__":
+    sys.exit(main("compare", run, Path(__file__).resolve().parent.parent, own=arguments))
