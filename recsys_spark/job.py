@@ -81,6 +81,9 @@ class Job:
                 inputs.append(self.last_model)
         if stage in ("evaluate", "score"):
             inputs.append(tree["evaluation" if stage == "evaluate" else "scoring"])
+        if stage == "evaluate" and self.settings.scoring.diversity is not None:
+            # lists are measured as they are published
+            inputs.append([tree["scoring"]["diversity"], tree["scoring"]["top_n"]])
         if stage == "score" and self.settings.scoring.mode == "incremental":
             inputs.append(self.run.state.read_json(SCORED))
         return self.run.work(stage, input_key(self.fingerprint, *inputs))

@@ -16,6 +16,7 @@ from recsys_spark.folding import Folded
 from recsys_spark.ingest.ingested import Ingested, stored_ids
 from recsys_spark.job import Job
 from recsys_spark.kernels.arrays import Flags
+from recsys_spark.kernels.diversity import Diversity
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.scoring.all_pairs import ScoringPlan
 from recsys_spark.scoring.allowed import among_allowed
@@ -23,6 +24,7 @@ from recsys_spark.scoring.flags import with_flag
 from recsys_spark.scoring.left_out import with_barred
 from recsys_spark.scoring.top_users import TopUsersPlan
 from recsys_spark.scoring.uncertainty import Samples
+from recsys_spark.settings import Settings
 
 
 def plan_of_lists(job: Job, ingested: Ingested, folded: Folded, *, n_samples: int) -> ScoringPlan:
@@ -56,7 +58,15 @@ def plan_of_lists(job: Job, ingested: Ingested, folded: Folded, *, n_samples: in
         segment_of=eligibility.segment_of,
         folded=folded.users,
         digests=folded.digests,
+        diversity=diversity_of(settings, scorers[MAIN]),
+        gives_pools=settings.scoring.diversity is not None and settings.scoring.diversity.max_share is not None,
     )
+
+
+def diversity_of(settings: Settings, scorer: PairScorer) -> Diversity | None:
+    """How lists are chosen out of longer ones; none: they are not."""
+    wanted = settings.scoring.diversity
+    return None if wanted is None else Diversity.of(scorer, pool=wanted.pool, relevance=wanted.relevance)
 
 
 def eligibility_of(job: Job, ingested: Ingested) -> Eligibility:

@@ -56,9 +56,12 @@ from recsys_spark.schemas import (
     USER_OUTCOMES,
     USERS,
 )
+from recsys_spark.scoring.all_pairs import ScoringPlan
+from recsys_spark.scoring.caps import capped, item_bounds, most_lists
 from recsys_spark.scoring.staging import stage_lists
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
+from recsys_spark.storage import Folder
 from recsys_spark.stored_models import cold_in_test, columns_of, night_artefact, save_with_networks, scorers_for
 from recsys_spark.training.rows import TrainingRows
 from recsys_spark.warm_starts import Start, start_from
@@ -202,7 +205,7 @@ def evaluate(job: Job) -> None:
             scratch = job.folder("evaluate") / "ranked"
             evidence = Evidence(ingested.read(job.spark, "ratings"), ingested.read(job.spark, "users"), scratch)
             objective = job.settings.training.objective
-            measured = measure(evidence, stored, job.settings.evaluation, objective)
+            measured = measure(evidence, stored, job.settings.evaluation, objective, job.settings.scoring)
             metrics = [*measured.metrics, *epoch_metrics(trained["history"])]
             scratch.delete()
             job.folder("evaluate").write_json(GROUPS, [groups.as_dict() for groups in measured.groups])
@@ -226,17 +229,19 @@ def score(job: Job) -> None:
     with job.progress.stage("score"):
         scorers = scorers_for(str(job.run.models / trained["model_id"]), ingested.vocabularies)
         plan = plan_of_lists(job, ingested, folded_in(job, ingested, scorers), n_samples=trained["samples"])
-        lists = job.folder("score") / "lists"
+        lists, pools = (job.folder("score") / name for name in ("lists", "pools"))
         wanted = wanted_users(job, ingested, plan, trained["model_id"])
         work = stage_lists(
             wanted.users,
             plan,
             ingested.vocabularies.ids,
-            lists,
+            pools if plan.gives_pools else lists,
             n_users=wanted.n_users,
             blocks=wanted.blocks,
             say=job.progress.say,
         )
+        if plan.gives_pools:
+            _cap(job, plan, pools, lists, n_lists=work.users)
         if wanted.carried is not None:
             wanted.carried.write.mode("append").parquet(str(lists))
         n_candidates = len(plan.candidates)
@@ -254,6 +259,25 @@ def score(job: Job) -> None:
     job.summary.counts |= counts
     job.summary.model_id = trained["model_id"]
     job.summary.answers = ANSWERS[job.settings.training.objective]
+
+
+def _cap(job: Job, plan: ScoringPlan, pools: Folder, lists: Folder, *, n_lists: int) -> None:
+    """Take lists out of pools so that no item is in too many."""
+    diversity = job.settings.scoring.diversity
+    assert diversity is not None
+    most = most_lists(diversity, n_lists)
+    staged = job.spark.read.parquet(str(pools))
+    say = job.progress.say
+    bounds = item_bounds(staged, n_items=plan.scorer.n_items, n=plan.top_n, most_lists=most, say=say)
+    capped(staged, bounds, n=plan.top_n).write.mode("overwrite").parquet(str(lists))
+    pools.delete()
+    size = F.size("item_indices")
+    short = job.spark.read.parquet(str(lists)).where((size < plan.top_n) & (F.col("outcome") != "error")).count()
+    if short:
+        job.run.warn(
+            f"scoring.diversity: {short:,} of {n_lists:,} lists have fewer than {plan.top_n} items: no item is in more "
+            f"than {most:,} lists, and the pools of {diversity.pool} items ran out"
+        )
 
 
 def publish(job: Job, standing: Standing) -> None:

@@ -24,12 +24,15 @@ from recsys_spark.evaluation.als import fit_als, fit_implicit_als
 from recsys_spark.evaluation.baselines import RATING_BASELINES
 from recsys_spark.evaluation.groups import Measured
 from recsys_spark.evaluation.item_models import check_room, ease, item_knn, liked_rows
-from recsys_spark.evaluation.ranking import RankingPlan, mean_rating, rank_users, whole_files
+from recsys_spark.evaluation.ranking import RankingPlan, mean_rating, rank_pools, rank_users, whole_files
 from recsys_spark.evaluation.ranking_figures import RankingFigures
 from recsys_spark.evaluation.rating import KNOWN, MAIN, RATING, VALIDATED, Metric, rating_errors
 from recsys_spark.evaluation.segments import rating_bins
 from recsys_spark.evaluation.settings import EvaluationSettings
+from recsys_spark.kernels.diversity import Diversity
 from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.scoring.caps import item_bounds, most_lists
+from recsys_spark.scoring.settings import DiversitySettings, ScoringSettings
 from recsys_spark.side_by_side import side_by_side
 from recsys_spark.storage import Folder
 
@@ -82,7 +85,11 @@ class Evidence:
 
 
 def measure(
-    evidence: Evidence, stored: Mapping[str, PairScorer], settings: EvaluationSettings, objective: Objective = "rating"
+    evidence: Evidence,
+    stored: Mapping[str, PairScorer],
+    settings: EvaluationSettings,
+    objective: Objective = "rating",
+    lists: ScoringSettings | None = None,
 ) -> Measured:
     """Every figure of a run, the model beside its baselines: rating errors, and how well it ranks.
 
@@ -90,6 +97,8 @@ def measure(
         evidence: what it is measured on.
         stored: the scorers of the role `evaluated`.
         settings: of the evaluation.
+        lists: what is published; with `diversity` the model's lists are measured as they are published, too, as
+            `diversified`. None: the best candidates.
         objective: of the model. One for ranking has rating errors only if it predicts ratings, too.
 
     Returns:
@@ -105,7 +114,7 @@ def measure(
     errors = _rating_errors(evidence.ratings, rated, settings)
     there = {metric.split for metric in errors}
     # one after the other: which files a task gets is a setting of the session
-    ranking = [_ranking(evidence, fit, settings) for fit in fits if settings.k and fit.held_out in there]
+    ranking = [_ranking(evidence, fit, settings, lists) for fit in fits if settings.k and fit.held_out in there]
     metrics = [*errors, *(metric for measured in ranking for metric in measured.metrics)]
     return Measured(metrics, [groups for measured in ranking for groups in measured.groups])
 
@@ -138,7 +147,9 @@ def _rating_errors(ratings: DataFrame, fits: Sequence[MeasuredFit], settings: Ev
     return [metric for metrics in found for metric in metrics]
 
 
-def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings) -> Measured:
+def _ranking(
+    evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings, lists: ScoringSettings | None
+) -> Measured:
     """How well a fit ranks, beside popularity and the baselines asked for: those that predict ratings rank badly."""
     popularity, ratings = fit.popularity, evidence.ratings
     if popularity is None or popularity.item_bias is None or popularity.user_bias is None:
@@ -161,6 +172,8 @@ def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings)
         negatives=settings.negatives if settings.protocol == "sampled_negatives" else 0,
         seed=settings.seed,
     )
+    if lists is not None and lists.diversity is not None:
+        plan = _diversified(evidence, fit, plan, lists, lists.diversity)
     place = str(evidence.scratch / fit.held_out)
     with whole_files(ratings.sparkSession):
         rows = rank_users(ratings, plan, held_out=fit.held_out, fitted=fit.fitted)
@@ -173,12 +186,34 @@ def _ranking(evidence: Evidence, fit: MeasuredFit, settings: EvaluationSettings)
         len(plan.candidates),
         resamples=settings.bootstrap,
         sampled=plan.negatives > 0,
+        diverse=plan.diversity is not None,
         seed=settings.seed,
     )
     found, groups = figures.all()
     for name in settings.segments:
         found += figures.by_column(evidence.users, name, F.col("attributes")[name])
     return Measured([metric._replace(relevant_at=relevant_at) for metric in found], groups)
+
+
+def _diversified(
+    evidence: Evidence, fit: MeasuredFit, plan: RankingPlan, lists: ScoringSettings, wanted: DiversitySettings
+) -> RankingPlan:
+    """The plan with what chooses lists as they are published.
+
+    The driver collects two rows for each item and round of `item_bounds`.
+    """
+    # 1: by score alone, with the vectors that likeness is measured by
+    diversity = Diversity.of(fit.scorers[MAIN], pool=wanted.pool, relevance=wanted.relevance or 1.0)
+    plan = replace(plan, diversity=diversity, top_n=lists.top_n)
+    if wanted.max_share is None:
+        return plan
+    spark, place = evidence.ratings.sparkSession, evidence.scratch / f"{fit.held_out}_pools"
+    with whole_files(spark):
+        rows = rank_pools(evidence.ratings, plan, held_out=fit.held_out, fitted=fit.fitted)
+        rows.write.mode("overwrite").parquet(str(place))
+    pools = spark.read.parquet(str(place))
+    most = most_lists(wanted, pools.count())
+    return replace(plan, bounds=item_bounds(pools, n_items=len(plan.item_counts), n=lists.top_n, most_lists=most))
 
 
 def _ranking_baselines(liked: DataFrame, fit: MeasuredFit, settings: EvaluationSettings) -> dict[str, PairScorer]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,16 +22,22 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.held_out import HeldOutUsers, held_out_users
+from recsys_spark.evaluation.rating import MAIN
 from recsys_spark.evaluation.sampled import drawn_pairs, relevant_places
 from recsys_spark.evaluation.segments import count_bins
 from recsys_spark.ingest.training_files import columns_in, training_files
 from recsys_spark.kernels.arrays import F32, I32, I64, Flags
+from recsys_spark.kernels.caps import bounded
+from recsys_spark.kernels.diversity import Diversity, similarity
 from recsys_spark.kernels.list_metrics import F64, figures_of_lists, names, relevant_entries
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.top_n import PreparedItems, TopN, prepare
 from recsys_spark.scoring.blocks import files_in_a_task
 from recsys_spark.scoring.shipping import shipped
 from recsys_spark.spark_schema import to_spark
+
+DIVERSIFIED = "diversified"
+"""Stands for a scorer: the model's lists as they are published, chosen for variety."""
 
 RANKED, NOTHING_RELEVANT, COLD_USER = "ranked", "nothing_relevant", "cold_user"
 """What may become of a user of the held-out part."""
@@ -52,6 +59,9 @@ class RankingPlan:
         known_users: bool[n_users], who has a rating among them.
         relevant_at: the lowest rating of a relevant item.
         cutoffs: each k of the metrics.
+        diversity: how lists are chosen out of longer ones; none: they are not.
+        top_n: entries of such a list.
+        bounds: i64[n_items], what keeps an item from being in too many lists, see `kernels/caps`; none: nothing does.
         negatives: items drawn for each user to rank the relevant ones among, for figures of that name; 0: none.
         seed: of these draws.
     """
@@ -64,6 +74,9 @@ class RankingPlan:
     cutoffs: tuple[int, ...]
     negatives: int = 0
     seed: int = 0
+    diversity: Diversity | None = None
+    top_n: int = 0
+    bounds: I64 | None = None
 
     @functools.cached_property
     def prepared(self) -> dict[str, PreparedItems]:
@@ -99,6 +112,27 @@ class RankingPlan:
         """Entries of a list."""
         return max(self.cutoffs)
 
+    def lists(self, users: I32, offsets: I64, items: I32) -> Iterator[tuple[str, TopN]]:
+        """The lists of users by each scorer, those chosen for variety after those of the model.
+
+        Args:
+            users: i32[m], indices.
+            offsets: i64[m + 1], where each user's fitted items begin and end.
+            items: i32[...], the fitted items.
+        """
+        for name, prepared in self.prepared.items():
+            diversity = self.diversity if name == MAIN else None
+            n = self.n_listed if diversity is None else max(self.n_listed, diversity.pool)
+            found = prepared.top_n(users, seen_offsets=offsets, seen_items=items, n=n)
+            yield name, found.head(self.n_listed)
+            if diversity is not None:
+                pool = found.head(diversity.pool)
+                if self.bounds is None:
+                    yield DIVERSIFIED, diversity.chosen(pool, self.top_n)
+                else:
+                    choices = diversity.in_order_of_choice(pool, diversity.pool)
+                    yield DIVERSIFIED, bounded(users, choices, self.bounds, self.top_n)
+
 
 def rank_users(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: tuple[str, ...]) -> DataFrame:
     """Rank and measure every user of a held-out part.
@@ -114,7 +148,7 @@ def rank_users(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: 
         See `ranked_schema`: for each ranked user a row for each scorer, for each other user one row.
     """
     fetch = shipped(ratings.sparkSession, plan)
-    schema = ranked_schema(plan.cutoffs, sampled=plan.negatives > 0)
+    schema = ranked_schema(plan.cutoffs, sampled=plan.negatives > 0, diverse=plan.diversity is not None)
 
     def measured(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         plan = fetch()
@@ -123,6 +157,31 @@ def rank_users(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: 
             yield from _measured(users, plan, schema)
 
     return training_files(ratings).mapInArrow(measured, to_spark(schema))
+
+
+def rank_pools(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: tuple[str, ...]) -> DataFrame:
+    """What the lists of the users who are ranked are chosen out of; arguments as of `rank_users`.
+
+    Returns:
+        `user_index` and `item_indices`, all choices in their order.
+    """
+    fetch = shipped(ratings.sparkSession, plan)
+
+    def pooled(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        plan = fetch()
+        assert plan.diversity is not None
+        rows = _of_parts(columns_in(batches, ("user", "item", "rating", "part")), held_out, fitted)
+        for held in held_out_users(rows, at_once=_USERS_AT_ONCE):
+            asked = _asked(held, plan)
+            users, size = held.users[asked.chosen], plan.diversity.pool
+            found = plan.prepared[MAIN].top_n(users, seen_offsets=asked.offsets, seen_items=asked.items, n=size)
+            choices = plan.diversity.in_order_of_choice(found, size)
+            starts = pa.array(np.concatenate(([0], np.cumsum(choices.counts))), pa.int32())
+            inside = np.arange(choices.items.shape[1]) < choices.counts[:, None]
+            lists = pa.ListArray.from_arrays(starts, pa.array(choices.items[inside]))
+            yield pa.RecordBatch.from_arrays([pa.array(users), lists], names=["user_index", "item_indices"])
+
+    return training_files(ratings).mapInArrow(pooled, "user_index int, item_indices array<int>")
 
 
 def _of_parts(batches: Iterable[pa.RecordBatch], held_out: str, fitted: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
@@ -138,21 +197,28 @@ def _of_parts(batches: Iterable[pa.RecordBatch], held_out: str, fitted: tuple[st
         yield rows if wanted.all() else rows.filter(pa.array(wanted))
 
 
+def similarity_names(cutoffs: tuple[int, ...]) -> tuple[str, ...]:
+    """Of the columns that tell how alike the entries of a list are."""
+    return tuple(f"similarity@{k}" for k in cutoffs)
+
+
 whole_files = functools.partial(files_in_a_task, files=1)
 """Within this, given a session, a task reads one whole file: what `rank_users` needs of whoever writes its rows."""
 
 
-def ranked_schema(cutoffs: tuple[int, ...], *, sampled: bool = False) -> pa.Schema:
+def ranked_schema(cutoffs: tuple[int, ...], *, sampled: bool = False, diverse: bool = False) -> pa.Schema:
     """The rows of `rank_users`.
 
     `n_fitted`, `n_relevant` (candidates alone) and `n_cold` (relevant, but no candidates) count items of the user. Of a
     ranked user also the `items` of the list, each metric of `list_metrics`, for each k the sum of `surprise` over the
     entries (`surprise@k`), and by `ITEM_BINS` the relevant items (`relevant_by_popularity`) and, one k after the other,
-    those in the list (`hits_by_popularity`). With `sampled` each metric among drawn items as well.
+    those in the list (`hits_by_popularity`). With `sampled` each metric among drawn items as well, with `diverse` for
+    each k how alike the entries are (`similarity@k`).
     """
     counts = [pa.field(name, pa.int32()) for name in ("n_fitted", "n_relevant", "n_cold")]
     among_drawn = names(cutoffs, sampled=True) if sampled else ()
-    measured = (*names(cutoffs), *among_drawn, *(f"surprise@{k}" for k in cutoffs))
+    alike = similarity_names(cutoffs) if diverse else ()
+    measured = (*names(cutoffs), *among_drawn, *alike, *(f"surprise@{k}" for k in cutoffs))
     figures = [pa.field(name, pa.float64()) for name in measured]
     by_popularity = [pa.field(f"{what}_by_popularity", pa.list_(pa.int32())) for what in ("relevant", "hits")]
     return pa.schema(
@@ -168,43 +234,64 @@ def ranked_schema(cutoffs: tuple[int, ...], *, sampled: bool = False) -> pa.Sche
     )
 
 
-def _measured(users: HeldOutUsers, plan: RankingPlan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+class _Asked(NamedTuple):
+    """Who of some users is ranked, and by what."""
+
+    chosen: I64
+    """i64[c], positions of the users with a relevant candidate of whom the fit knows something."""
+
+    offsets: I64
+    """i64[c + 1], where the fitted items of each begin and end."""
+
+    items: I32
+    relevant_offsets: I64
+    relevant_items: I32
+    counts: Mapping[str, I64]
+    """By name i64[m], of all users."""
+
+    known: Flags
+    """bool[m]"""
+
+
+def _asked(users: HeldOutUsers, plan: RankingPlan) -> _Asked:
     owner = np.repeat(np.arange(len(users.users)), np.diff(users.held_offsets))
     liked = users.held_ratings >= np.float32(plan.relevant_at)
     rankable = liked & plan.is_candidate[users.held_items]
     n_relevant = np.bincount(owner[rankable], minlength=len(users.users))
     n_cold = np.bincount(owner[liked & ~rankable], minlength=len(users.users))
-    n_fitted = np.diff(users.fitted_offsets)
     known = plan.known_users[users.users]
-    counts = {"n_fitted": n_fitted, "n_relevant": n_relevant, "n_cold": n_cold}
     ranked = known & (n_relevant > 0)
-    if not ranked.all():
-        outcome = np.where(known, NOTHING_RELEVANT, COLD_USER)[~ranked]
-        columns: dict[str, npt.NDArray[np.generic]] = {"user_index": users.users, **counts}
-        yield _rows({name: column[~ranked] for name, column in columns.items()} | {"outcome": outcome}, schema)
-    if not ranked.any():
-        return
     chosen = np.flatnonzero(ranked)
-    of_chosen = ranked[owner] & rankable
     relevant_offsets = np.concatenate(([0], np.cumsum(n_relevant[chosen])))
-    relevant_items = users.held_items[of_chosen]
-    fitted_offsets, fitted_items = _taken(users.fitted_offsets, users.fitted_items, chosen)
+    relevant_items = users.held_items[ranked[owner] & rankable]
+    counts = {"n_fitted": np.diff(users.fitted_offsets), "n_relevant": n_relevant, "n_cold": n_cold}
+    fitted = _taken(users.fitted_offsets, users.fitted_items, chosen)
+    return _Asked(chosen, *fitted, relevant_offsets, relevant_items, counts, known)
+
+
+def _measured(users: HeldOutUsers, plan: RankingPlan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    asked = _asked(users, plan)
+    chosen, counts = asked.chosen, asked.counts
+    if len(chosen) < len(users.users):
+        others = np.delete(np.arange(len(users.users)), chosen)
+        told: dict[str, npt.NDArray[np.generic]] = {"user_index": users.users, **counts}
+        outcome = np.where(asked.known, NOTHING_RELEVANT, COLD_USER)[others]
+        yield _rows({name: column[others] for name, column in told.items()} | {"outcome": outcome}, schema)
+    if not len(chosen):
+        return
     drawn = None
     if plan.negatives:
-        rated = _together((fitted_offsets, fitted_items), users, chosen)
-        pairs = users.users[chosen], (relevant_offsets, relevant_items), rated, plan.candidates
+        rated = _together((asked.offsets, asked.items), users, chosen)
+        pairs = users.users[chosen], (asked.relevant_offsets, asked.relevant_items), rated, plan.candidates
         drawn = drawn_pairs(*pairs, negatives=plan.negatives, seed=plan.seed)
-    for name, prepared in plan.prepared.items():
-        lists = prepared.top_n(
-            users.users[chosen], seen_offsets=fitted_offsets, seen_items=fitted_items, n=plan.n_listed
-        )
-        found = _figures(lists, relevant_offsets, relevant_items, plan)
-        if drawn is not None:
+    for name, lists in plan.lists(users.users[chosen], asked.offsets, asked.items):
+        found = _figures(lists, asked.relevant_offsets, asked.relevant_items, plan)
+        if drawn is not None and name in plan.scorers:
             places = relevant_places(plan.scorers[name], drawn, n_users=len(chosen), n=plan.n_listed)
-            values = figures_of_lists(places, np.diff(relevant_offsets), plan.cutoffs)
+            values = figures_of_lists(places, np.diff(asked.relevant_offsets), plan.cutoffs)
             found |= dict(zip(names(plan.cutoffs, sampled=True), values.T, strict=True))
-        told = {"user_index": users.users[chosen]} | {count: column[chosen] for count, column in counts.items()}
-        yield _rows(told | {"outcome": [RANKED] * len(chosen), "scorer": [name] * len(chosen)} | found, schema)
+        of_users = {"user_index": users.users[chosen]} | {count: column[chosen] for count, column in counts.items()}
+        yield _rows(of_users | {"outcome": [RANKED] * len(chosen), "scorer": [name] * len(chosen)} | found, schema)
 
 
 def _figures(lists: TopN, relevant_offsets: I64, relevant_items: I32, plan: RankingPlan) -> dict[str, object]:
@@ -215,6 +302,9 @@ def _figures(lists: TopN, relevant_offsets: I64, relevant_items: I32, plan: Rank
     surprise = np.cumsum(np.where(inside, plan.surprise[items], 0.0), axis=1)
     found: dict[str, object] = dict(zip(names(plan.cutoffs), values.T, strict=True))
     found |= {f"surprise@{k}": surprise[:, min(k, items.shape[1]) - 1] for k in plan.cutoffs}
+    if plan.diversity is not None:
+        for k, column in zip(plan.cutoffs, similarity_names(plan.cutoffs), strict=True):
+            found[column] = similarity(plan.diversity.units, items[:, :k], np.minimum(counts, k))
     found["items"] = pa.ListArray.from_arrays(
         pa.array(np.concatenate(([0], np.cumsum(counts))), pa.int32()), pa.array(items[inside])
     )

@@ -12,7 +12,14 @@ from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.bootstrap import interval, resampled, user_group
 from recsys_spark.evaluation.groups import RELEVANT, USERS, GroupSums, Measured
-from recsys_spark.evaluation.ranking import COLD_USER, ITEM_BINS, NOTHING_RELEVANT, RANKED
+from recsys_spark.evaluation.ranking import (
+    COLD_USER,
+    DIVERSIFIED,
+    ITEM_BINS,
+    NOTHING_RELEVANT,
+    RANKED,
+    similarity_names,
+)
 from recsys_spark.evaluation.rating import MAIN, Metric
 from recsys_spark.evaluation.segments import count_bins
 from recsys_spark.kernels.list_metrics import F64, gini, names
@@ -35,6 +42,7 @@ class RankingFigures:
         n_candidates: items that were ranked.
         resamples: for the 95 % intervals of overall figures; 0: none.
         sampled: whether the rows have figures among drawn items, too.
+        diverse: whether they tell how alike entries are.
         seed: of groups of users and resamples.
     """
 
@@ -44,6 +52,7 @@ class RankingFigures:
     n_candidates: int
     resamples: int = 0
     sampled: bool = False
+    diverse: bool = False
     seed: int = 0
 
     def all(self) -> Measured:
@@ -114,7 +123,8 @@ class RankingFigures:
     @property
     def _means(self) -> tuple[str, ...]:
         """The metrics that are means over users."""
-        return (*names(self.cutoffs), *(names(self.cutoffs, sampled=True) if self.sampled else ()))
+        among_drawn = names(self.cutoffs, sampled=True) if self.sampled else ()
+        return (*names(self.cutoffs), *among_drawn, *(similarity_names(self.cutoffs) if self.diverse else ()))
 
     @cached_property
     def _columns(self) -> dict[str, Column]:
@@ -196,7 +206,7 @@ class RankingFigures:
         for k in self.cutoffs:
             name = f"ndcg@{k}"
             values = {m.scorer: m.value for m in found if m.metric == name}
-            others = {scorer: value for scorer, value in values.items() if scorer != MAIN}
+            others = {scorer: value for scorer, value in values.items() if scorer not in (MAIN, DIVERSIFIED)}
             if MAIN not in values or not others:
                 continue
             best = max(others, key=lambda scorer: others[scorer])

@@ -59,6 +59,10 @@ class TopN(NamedTuple):
             self.screened[users],
         )
 
+    def head(self, n: int) -> TopN:
+        """The first n entries of each list."""
+        return self._replace(items=self.items[:, :n], scores=self.scores[:, :n], counts=np.minimum(self.counts, n))
+
     def put_in_order(self) -> None:
         """Order each list by score descending, then by item index ascending; until then it is a heap, see `offer`."""
         # empty places go behind all others

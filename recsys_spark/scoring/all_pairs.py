@@ -18,6 +18,7 @@ from pyspark.sql import DataFrame
 
 from recsys_spark.kernels.arrays import I32, Flags
 from recsys_spark.kernels.digests import U64
+from recsys_spark.kernels.diversity import Diversity
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.segments import Segments
 from recsys_spark.kernels.top_n import Kernel, PreparedItems, TopN, prepare
@@ -56,6 +57,8 @@ class ScoringPlan:
         segment_of: i32[n_users], the segment of each user, -1: every candidate is eligible.
         folded: bool[n_users], whose vector was made without training; none: nobody's.
         digests: u64[n_users], what these vectors were made of; 0 for all others, none: nobody is folded in.
+        diversity: chooses the lists out of longer ones; none: they are the best candidates.
+        gives_pools: whether lists are all choices of a pool in their order, for `caps` to take lists from.
     """
 
     scorer: PairScorer
@@ -75,6 +78,8 @@ class ScoringPlan:
     segment_of: I32 | None = None
     folded: Flags | None = None
     digests: U64 | None = None
+    diversity: Diversity | None = None
+    gives_pools: bool = False
 
     @property
     def names(self) -> list[str | None]:
@@ -173,14 +178,19 @@ def _lists(
         np.cumsum(seen.value_lengths().to_numpy(), out=offsets[1:])
     index = users.column("user_index").to_numpy()
     least = plan.min_fallback_score if cold else plan.min_score
+    # without a vector of the user there is nothing to trade for variety
+    diversity = None if cold else plan.diversity
+    pool = plan.top_n if plan.diversity is None or (cold and not plan.gives_pools) else plan.diversity.pool
     found = prepared.top_n(
         index,
         seen_offsets=offsets,
         seen_items=seen.flatten().to_numpy()[: offsets[-1]],
-        n=plan.top_n,
+        n=pool,
         min_score=-np.inf if least is None else prepared.scorer.unclipped(least),
         segment=None if plan.segment_of is None else plan.segment_of[index],
     )
+    if diversity is not None:
+        found = diversity.in_order_of_choice(found, pool) if plan.gives_pools else diversity.chosen(found, plan.top_n)
     return _as_rows(users, found, prepared.scorer, plan, schema, cold=cold)
 
 

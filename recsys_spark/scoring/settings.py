@@ -40,6 +40,27 @@ class SegmentSettings(Section):
         return self
 
 
+class DiversitySettings(Section):
+    """Lists that trade scores for variety, chosen out of the best entries of each user."""
+
+    pool: int = Field(100, ge=1, le=10_000)
+    """Entries that a list is chosen out of: the best ones of each user."""
+
+    relevance: float | None = Field(None, gt=0, le=1)
+    """By maximal marginal relevance, what the score of an item counts, against its likeness to what is chosen already,
+    which counts the rest: cosine of the model's vectors of items. None: by score alone."""
+
+    max_share: float | None = Field(None, gt=0, le=1)
+    """The share of the lists that an item may be in. All first choices are dealt out first, then the second ones and
+    so on; at one place users come in the order of a hash. None: any share."""
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if self.relevance is None and self.max_share is None:
+            raise ValueError("relevance, max_share or both")
+        return self
+
+
 class ScoringSettings(Section):
     """What each user gets."""
 
@@ -83,6 +104,21 @@ class ScoringSettings(Section):
 
     variants: dict[str, str] = Field({}, max_length=62)
     """Further lists for each user, by name: a SQL condition like `items_allowed` says which items may enter each."""
+
+    diversity: DiversitySettings | None = None
+    """More variety within lists and among them; none: the best items of each user, whatever they are."""
+
+    @model_validator(mode="after")
+    def _diversity_has_room(self) -> Self:
+        diversity = self.diversity
+        if diversity is not None:
+            if diversity.pool < self.top_n:
+                raise ValueError(f"diversity.pool of at least top_n ({self.top_n})")
+            if self.mode == "incremental":
+                raise ValueError("mode full for diversity: a list may change by what is not in it")
+            if self.variants and diversity.max_share is not None:
+                raise ValueError("no variants for diversity.max_share")
+        return self
 
     @property
     def leaves_out_seen(self) -> bool:
