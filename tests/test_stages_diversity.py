@@ -118,7 +118,7 @@ def test_no_item_is_in_more_lists_than_its_share(job: JobMaker, plain: Job) -> N
     model, chosen = night.summary.metrics["test"], diversified(night)
     assert chosen["item_coverage@4"] >= model["item_coverage@4"]
     assert chosen["gini@4"] < model["gini@4"]
-    assert chosen["ndcg@4"] <= model["ndcg@4"]
+    assert chosen["ndcg@4"] != model["ndcg@4"]
     assert chosen["n_users"] == model["n_users"]
     assert not (night.folder("score") / "pools").exists()
 
