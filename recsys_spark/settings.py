@@ -164,6 +164,8 @@ class Settings(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if isinstance(self.model, PosteriorMfSettings):
+            if self.training.half_life_days is not None:
+                raise ValueError("training.half_life_days null for posterior_mf, to which all ratings count the same")
             if self.training.epochs <= self.model.burn_in + 1:
                 raise ValueError(f"training.epochs above model.burn_in + 1 = {self.model.burn_in + 1} for posterior_mf")
             if self.training.warm_epochs is not None and self.training.warm_epochs < 3:
@@ -201,6 +203,9 @@ class Settings(Section):
             asked = {"quality": self.quality.max_source_age is not None, "audit": bool(audit.max_source_age)}
             for section in (section for section, is_asked in asked.items() if is_asked):
                 raise ValueError(f"a column source.columns.timestamp for {section}.max_source_age")
+            for section in ("training", "evaluation"):
+                if getattr(self, section).half_life_days is not None:
+                    raise ValueError(f"a column source.columns.timestamp for {section}.half_life_days")
             if self.split.strategy in ("leave_last", "temporal"):
                 raise ValueError(f"a column source.columns.timestamp for split.strategy {self.split.strategy}")
         for name in ("max_worse_than_baseline", "max_worse_than_last_run"):

@@ -321,7 +321,9 @@ def tune(job: Job) -> None:
 
     folder, say = job.study_folder(), job.progress.say
     with job.progress.stage("tune"):
-        with opened_rows(ingested.folder / "ratings", job.settings.training) as rows:
+        # trials may draw a half-life
+        days = job.settings.source.columns.timestamp is not None
+        with opened_rows(ingested.folder / "ratings", job.settings.training, days=days) as rows:
             found = search(
                 job.settings, rows, sides_for, folder=folder, say=say, watcher=ProgressBar(say=job.progress.lines_only)
             )

@@ -37,6 +37,7 @@ from recsys_spark.training.fits import TrainedModels, rows_of
 from recsys_spark.training.fitted import SAMPLES, Fitted, present
 from recsys_spark.training.held_out_users import fold_of_fit, with_histories
 from recsys_spark.training.likes import liked_at
+from recsys_spark.training.recency import Recency
 from recsys_spark.training.rows import PARTS, TrainingRows
 
 HISTORIES = "histories"
@@ -212,8 +213,11 @@ def cold_in_test(rows: TrainingRows) -> dict[str, int]:
 
 
 def _target(models: TrainedModels, learnt: TrainingRows, settings: Settings) -> dict[str, float]:
-    """What the published fit has learned: how ratings were scaled, or the lowest rating of a like."""
+    """What the published fit has learned: how ratings were scaled and weighed, the lowest rating of a like."""
     scaling = {"offset": models.published.target.offset, "scale": models.published.target.scale}
+    recency = Recency.of(learnt, settings.training.half_life_days)
+    if recency is not None:
+        scaling |= recency.as_dict()
     if settings.training.objective == "rating":
         return scaling
     return scaling | {"liked_at": liked_at(learnt, settings.training)}
@@ -224,7 +228,7 @@ def _histories(rows: TrainingRows, vocabularies: Vocabularies) -> PairScorer:
     users, items = vocabularies.users.size, vocabularies.items.size
     digests = np.zeros(users, np.uint64)
     for chunk in rows.chunks():
-        digests += history_digests(chunk.user, chunk.item, chunk.rating, users)
+        digests += history_digests(chunk.user, chunk.item, chunk.rating, users, chunk.day)
     columns = as_columns(digests & np.uint64((1 << BITS) - 1))
     return PairScorer(user=columns, item=np.zeros((items, columns.shape[1]), np.float32))
 
@@ -264,9 +268,10 @@ def _judged(
         baselines[KNOWN] = _known(own, settings, known)
     if len(history):
         least = liked_at(own, settings.training) if ranks else None
-        fold = fold_of_fit(fitted.model, scorers, fitted.memory, settings.training, liked_at=least)
+        recency = Recency.of(own, settings.training.half_life_days)
+        fold = fold_of_fit(fitted.model, scorers, fitted.memory, settings.training, liked_at=least, recency=recency)
         assert fold is not None
-        scorers = with_histories(scorers, fold, history)
+        scorers = with_histories(scorers, fold, history, recency=recency)
         damping = settings.evaluation.baseline_damping
         baselines = told(baselines, history.user, history.item, history.rating, damping=damping)
         if ranks:

@@ -20,6 +20,7 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recsys_spark.evaluation.ages import recency_of
 from recsys_spark.evaluation.als import fit_als, fit_implicit_als
 from recsys_spark.evaluation.baselines import RATING_BASELINES
 from recsys_spark.evaluation.groups import Measured
@@ -141,6 +142,7 @@ def _rating_errors(ratings: DataFrame, fits: Sequence[MeasuredFit], settings: Ev
             popularity=fit.popularity,
             resamples=settings.bootstrap,
             seed=settings.seed,
+            half_life=settings.half_life_days,
         )
 
     found = side_by_side(*(lambda fit=fit: errors(fit) for fit in fits))
@@ -171,6 +173,7 @@ def _ranking(
         cutoffs=settings.k,
         negatives=settings.negatives if settings.protocol == "sampled_negatives" else 0,
         seed=settings.seed,
+        recency=recency_of(ratings, fit.held_out, settings.half_life_days),
     )
     if lists is not None and lists.diversity is not None:
         plan = _diversified(evidence, fit, plan, lists, lists.diversity)
@@ -187,6 +190,7 @@ def _ranking(
         resamples=settings.bootstrap,
         sampled=plan.negatives > 0,
         diverse=plan.diversity is not None,
+        recent=plan.recency is not None,
         seed=settings.seed,
     )
     found, groups = figures.all()

@@ -20,6 +20,7 @@ class _Rows(NamedTuple):
     user: I32
     item: I32
     rating: F32
+    weight: F32
     held: Flags
 
     @classmethod
@@ -27,7 +28,8 @@ class _Rows(NamedTuple):
         return cls(*(pa.chunked_array([b.column(name) for b in batches]).to_numpy() for name in cls._fields))
 
     def cut(self, start: int, end: int) -> _Rows:
-        return _Rows(self.user[start:end], self.item[start:end], self.rating[start:end], self.held[start:end])
+        user, item, rating = self.user[start:end], self.item[start:end], self.rating[start:end]
+        return _Rows(user, item, rating, self.weight[start:end], self.held[start:end])
 
     def batch(self) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays([pa.array(column) for column in self], names=list(self._fields))
@@ -50,6 +52,7 @@ class HeldOutUsers(NamedTuple):
     held_items: I32
 
     held_ratings: F32
+    held_weights: F32
 
     @classmethod
     def of(cls, rows: _Rows, starts: I64) -> Self:
@@ -70,6 +73,7 @@ class HeldOutUsers(NamedTuple):
             _offsets(n_held[asked]),
             rows.item[rows.held],
             rows.rating[rows.held],
+            rows.weight[rows.held],
         )
 
 
@@ -77,8 +81,8 @@ def held_out_users(batches: Iterable[pa.RecordBatch], *, at_once: int) -> Iterat
     """Cut rows into groups of users who have held-out rows.
 
     Args:
-        batches: `user` i32, `item` i32, `rating` f32 and `held` bool, whether the row was held out of the fit;
-            ascending by user, then item. A user may begin in one batch and end in another.
+        batches: `user` i32, `item` i32, `rating` f32, `weight` f32 and `held` bool, whether the row was held out of the
+            fit; ascending by user, then item. A user may begin in one batch and end in another.
         at_once: users in a group, at most.
 
     Returns:

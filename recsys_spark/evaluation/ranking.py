@@ -25,6 +25,7 @@ from recsys_spark.evaluation.held_out import HeldOutUsers, held_out_users
 from recsys_spark.evaluation.rating import MAIN
 from recsys_spark.evaluation.sampled import drawn_pairs, relevant_places
 from recsys_spark.evaluation.segments import count_bins
+from recsys_spark.ingest.days import days_of
 from recsys_spark.ingest.training_files import columns_in, training_files
 from recsys_spark.kernels.arrays import F32, I32, I64, Flags
 from recsys_spark.kernels.caps import bounded
@@ -35,6 +36,10 @@ from recsys_spark.kernels.top_n import PreparedItems, TopN, prepare
 from recsys_spark.scoring.blocks import files_in_a_task
 from recsys_spark.scoring.shipping import shipped
 from recsys_spark.spark_schema import to_spark
+from recsys_spark.training.recency import Recency
+
+RECENCY = "recency"
+"""The column of what a user counts."""
 
 DIVERSIFIED = "diversified"
 """Stands for a scorer: the model's lists as they are published, chosen for variety."""
@@ -62,6 +67,7 @@ class RankingPlan:
         diversity: how lists are chosen out of longer ones; none: they are not.
         top_n: entries of such a list.
         bounds: i64[n_items], what keeps an item from being in too many lists, see `kernels/caps`; none: nothing does.
+        recency: what a held-out rating counts by its age, for figures of that name; none: there are none.
         negatives: items drawn for each user to rank the relevant ones among, for figures of that name; 0: none.
         seed: of these draws.
     """
@@ -77,6 +83,7 @@ class RankingPlan:
     diversity: Diversity | None = None
     top_n: int = 0
     bounds: I64 | None = None
+    recency: Recency | None = None
 
     @functools.cached_property
     def prepared(self) -> dict[str, PreparedItems]:
@@ -148,11 +155,16 @@ def rank_users(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: 
         See `ranked_schema`: for each ranked user a row for each scorer, for each other user one row.
     """
     fetch = shipped(ratings.sparkSession, plan)
-    schema = ranked_schema(plan.cutoffs, sampled=plan.negatives > 0, diverse=plan.diversity is not None)
+    schema = ranked_schema(
+        plan.cutoffs,
+        sampled=plan.negatives > 0,
+        diverse=plan.diversity is not None,
+        recent=plan.recency is not None,
+    )
 
     def measured(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         plan = fetch()
-        rows = _of_parts(columns_in(batches, ("user", "item", "rating", "part")), held_out, fitted)
+        rows = _of_parts(batches, plan, held_out, fitted)
         for users in held_out_users(rows, at_once=_USERS_AT_ONCE):
             yield from _measured(users, plan, schema)
 
@@ -170,7 +182,7 @@ def rank_pools(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: 
     def pooled(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         plan = fetch()
         assert plan.diversity is not None
-        rows = _of_parts(columns_in(batches, ("user", "item", "rating", "part")), held_out, fitted)
+        rows = _of_parts(batches, plan, held_out, fitted)
         for held in held_out_users(rows, at_once=_USERS_AT_ONCE):
             asked = _asked(held, plan)
             users, size = held.users[asked.chosen], plan.diversity.pool
@@ -184,16 +196,22 @@ def rank_pools(ratings: DataFrame, plan: RankingPlan, *, held_out: str, fitted: 
     return training_files(ratings).mapInArrow(pooled, "user_index int, item_indices array<int>")
 
 
-def _of_parts(batches: Iterable[pa.RecordBatch], held_out: str, fitted: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    """The rows of some parts, and whether each was held out."""
-    for batch in batches:
+def _of_parts(
+    files: Iterable[pa.RecordBatch], plan: RankingPlan, held_out: str, fitted: tuple[str, ...]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of some parts, what each counts, and whether it was held out."""
+    named = ("user", "item", "rating", "part", *(["timestamp"] if plan.recency is not None else []))
+    for batch in columns_in(files, named):
         part = batch.column("part")
         names = part.dictionary.to_pylist()
         codes = part.indices.to_numpy()
         held = np.array([name == held_out for name in names])[codes]
         wanted = np.array([name == held_out or name in fitted for name in names])[codes]
-        columns = [*(batch.column(name) for name in ("user", "item", "rating")), pa.array(held)]
-        rows = pa.RecordBatch.from_arrays(columns, names=["user", "item", "rating", "held"])
+        weight = np.ones(len(held), np.float32)
+        if plan.recency is not None:
+            weight = plan.recency.weights(days_of(batch.column("timestamp")))
+        columns = [*(batch.column(name) for name in ("user", "item", "rating")), pa.array(weight), pa.array(held)]
+        rows = pa.RecordBatch.from_arrays(columns, names=["user", "item", "rating", "weight", "held"])
         yield rows if wanted.all() else rows.filter(pa.array(wanted))
 
 
@@ -206,19 +224,23 @@ whole_files = functools.partial(files_in_a_task, files=1)
 """Within this, given a session, a task reads one whole file: what `rank_users` needs of whoever writes its rows."""
 
 
-def ranked_schema(cutoffs: tuple[int, ...], *, sampled: bool = False, diverse: bool = False) -> pa.Schema:
+def ranked_schema(
+    cutoffs: tuple[int, ...], *, sampled: bool = False, diverse: bool = False, recent: bool = False
+) -> pa.Schema:
     """The rows of `rank_users`.
 
     `n_fitted`, `n_relevant` (candidates alone) and `n_cold` (relevant, but no candidates) count items of the user. Of a
     ranked user also the `items` of the list, each metric of `list_metrics`, for each k the sum of `surprise` over the
     entries (`surprise@k`), and by `ITEM_BINS` the relevant items (`relevant_by_popularity`) and, one k after the other,
     those in the list (`hits_by_popularity`). With `sampled` each metric among drawn items as well, with `diverse` for
-    each k how alike the entries are (`similarity@k`).
+    each k how alike the entries are (`similarity@k`), with `recent` what the user counts by the age of what is held out
+    (`recency`).
     """
     counts = [pa.field(name, pa.int32()) for name in ("n_fitted", "n_relevant", "n_cold")]
     among_drawn = names(cutoffs, sampled=True) if sampled else ()
     alike = similarity_names(cutoffs) if diverse else ()
-    measured = (*names(cutoffs), *among_drawn, *alike, *(f"surprise@{k}" for k in cutoffs))
+    counting = (RECENCY,) if recent else ()
+    measured = (*names(cutoffs), *among_drawn, *alike, *counting, *(f"surprise@{k}" for k in cutoffs))
     figures = [pa.field(name, pa.float64()) for name in measured]
     by_popularity = [pa.field(f"{what}_by_popularity", pa.list_(pa.int32())) for what in ("relevant", "hits")]
     return pa.schema(
@@ -249,6 +271,9 @@ class _Asked(NamedTuple):
     counts: Mapping[str, I64]
     """By name i64[m], of all users."""
 
+    recency: F64
+    """f64[c], the mean weight of the relevant items of each."""
+
     known: Flags
     """bool[m]"""
 
@@ -266,7 +291,9 @@ def _asked(users: HeldOutUsers, plan: RankingPlan) -> _Asked:
     relevant_items = users.held_items[ranked[owner] & rankable]
     counts = {"n_fitted": np.diff(users.fitted_offsets), "n_relevant": n_relevant, "n_cold": n_cold}
     fitted = _taken(users.fitted_offsets, users.fitted_items, chosen)
-    return _Asked(chosen, *fitted, relevant_offsets, relevant_items, counts, known)
+    weight = np.bincount(owner[rankable], users.held_weights[rankable], len(users.users))[chosen]
+    recency = weight / np.maximum(n_relevant[chosen], 1)
+    return _Asked(chosen, *fitted, relevant_offsets, relevant_items, counts, recency, known)
 
 
 def _measured(users: HeldOutUsers, plan: RankingPlan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -290,6 +317,8 @@ def _measured(users: HeldOutUsers, plan: RankingPlan, schema: pa.Schema) -> Iter
             places = relevant_places(plan.scorers[name], drawn, n_users=len(chosen), n=plan.n_listed)
             values = figures_of_lists(places, np.diff(asked.relevant_offsets), plan.cutoffs)
             found |= dict(zip(names(plan.cutoffs, sampled=True), values.T, strict=True))
+        if plan.recency is not None:
+            found[RECENCY] = asked.recency
         of_users = {"user_index": users.users[chosen]} | {count: column[chosen] for count, column in counts.items()}
         yield _rows(of_users | {"outcome": [RANKED] * len(chosen), "scorer": [name] * len(chosen)} | found, schema)
 

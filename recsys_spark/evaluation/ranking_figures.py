@@ -18,6 +18,7 @@ from recsys_spark.evaluation.ranking import (
     ITEM_BINS,
     NOTHING_RELEVANT,
     RANKED,
+    RECENCY,
     similarity_names,
 )
 from recsys_spark.evaluation.rating import MAIN, Metric
@@ -43,6 +44,7 @@ class RankingFigures:
         resamples: for the 95 % intervals of overall figures; 0: none.
         sampled: whether the rows have figures among drawn items, too.
         diverse: whether they tell how alike entries are.
+        recent: whether they tell what users count by the age of what is held out.
         seed: of groups of users and resamples.
     """
 
@@ -53,6 +55,7 @@ class RankingFigures:
     resamples: int = 0
     sampled: bool = False
     diverse: bool = False
+    recent: bool = False
     seed: int = 0
 
     def all(self) -> Measured:
@@ -133,7 +136,14 @@ class RankingFigures:
         surprise = {f"surprise@{k}": F.col(f"`surprise@{k}`") for k in self.cutoffs}
         entries = {f"entries@{k}": F.least(F.size("items"), F.lit(k)) for k in self.cutoffs}
         counts = {USERS: F.lit(1), RELEVANT: F.col("n_relevant")}
-        return {**counts, **means, **surprise, **entries, **self._by_bin()}
+        return {**counts, **means, **surprise, **entries, **self._by_bin(), **self._by_recency()}
+
+    def _by_recency(self) -> dict[str, Column]:
+        """What users count, and the metrics times that."""
+        if not self.recent:
+            return {}
+        weight = F.col(RECENCY)
+        return {RECENCY: weight} | {f"{name} {RECENCY}": F.col(f"`{name}`") * weight for name in names(self.cutoffs)}
 
     def _by_bin(self) -> dict[str, Column]:
         """Relevant items by the popularity of items, and those of them in lists."""
@@ -190,6 +200,9 @@ class RankingFigures:
             entries = by_name[f"entries@{k}"]
             zero = np.zeros_like(entries)
             figures[f"novelty@{k}"] = np.divide(by_name[f"surprise@{k}"], entries, out=zero, where=entries > 0)
+        if self.recent:
+            for name in names(self.cutoffs):
+                figures[_recent(name)] = by_name[f"{name} {RECENCY}"] / by_name[RECENCY]
         return {USERS: n, **figures}
 
     def _told(
@@ -233,6 +246,12 @@ class RankingFigures:
             for row in sorted(sums, key=lambda row: (str(row["scorer"]), row[key]))
             for metric in self._told(row["scorer"], self._figures(_values(row, self._columns)), {}, segments[row[key]])
         ]
+
+
+def _recent(metric: str) -> str:
+    """`ndcg@10` as `ndcg_recent@10`."""
+    name, _, k = metric.partition("@")
+    return f"{name}_recent@{k}"
 
 
 def _values(row: Row, columns: Iterable[str]) -> F64:

@@ -9,9 +9,10 @@ import numpy as np
 from pyspark.sql import DataFrame
 
 from recsys_spark.errors import DataError
+from recsys_spark.evaluation.ages import recency_of
 from recsys_spark.evaluation.bootstrap import F64, interval, resampled
 from recsys_spark.evaluation.segments import Bins
-from recsys_spark.evaluation.sums import ErrorSums, error_sums
+from recsys_spark.evaluation.sums import WEIGHT, ErrorSums, error_sums
 from recsys_spark.kernels.scorer import PairScorer
 
 MAIN = "main"
@@ -52,6 +53,7 @@ def rating_errors(
     popularity: PairScorer | None = None,
     resamples: int = 0,
     seed: int = 0,
+    half_life: float | None = None,
 ) -> list[Metric]:
     """The errors of each scorer on each part, in rating units, from one pass over the ratings.
 
@@ -64,6 +66,8 @@ def rating_errors(
         resamples: for the 95 % intervals of the overall figures; 0: no intervals. There are none either on a part whose
             users fall into one group.
         seed: of groups of users and resamples.
+        half_life: days after which a rating counts half as much as the newest of its part, for further figures, of
+            which the name ends in `_recent`; needs `timestamp`. None: no such figures.
 
     Returns:
         For each part, overall and by segment, and for each scorer
@@ -79,7 +83,18 @@ def rating_errors(
     Raises:
         DataError: a scorer's error is not finite.
     """
-    sums = error_sums(ratings, scorers, bins=bins, popularity=popularity, group_seed=seed if resamples else None)
+    parts: list[str] = []
+    if half_life is not None:
+        parts = sorted(row["part"] for row in ratings.select("part").distinct().collect())
+    ages = {part: recency_of(ratings, part, half_life) for part in parts}
+    sums = error_sums(
+        ratings,
+        scorers,
+        bins=bins,
+        popularity=popularity,
+        group_seed=seed if resamples else None,
+        recency={part: found for part, found in ages.items() if found is not None},
+    )
     metrics: list[Metric] = []
     for part, total in sums.by_part().items():
         _check_finite(sums, total, part)
@@ -113,8 +128,11 @@ def _overall(sums: ErrorSums, part: str, total: F64, draws: F64 | None) -> Itera
 def _figures(sums: ErrorSums, totals: F64) -> dict[tuple[str, str], F64]:
     """Each metric, by scorer, of totals f64[..., 1 + k]: the means, and beside each mse its root."""
     figures = {}
+    weight = sums.means.index(WEIGHT) + 1 if WEIGHT in sums.means else 0
     for position, (scorer, metric) in enumerate(sums.means, start=1):
-        mean = totals[..., position] / totals[..., 0]
+        if (scorer, metric) == WEIGHT:
+            continue
+        mean = totals[..., position] / totals[..., weight if metric.endswith("_recent") else 0]
         figures[scorer, metric] = mean
         if metric.startswith("mse"):
             figures[scorer, "r" + metric] = np.sqrt(mean)

@@ -68,6 +68,11 @@ class EvaluationSettings(Section):
     negatives: int = Field(100, ge=1)
     """Items drawn for each user under `sampled_negatives`."""
 
+    half_life_days: float | None = Field(None, gt=0)
+    """Days after which a held-out rating counts half as much as the newest one of its part, in further figures of their
+    own names: `mse_recent`, `ndcg_recent@10`, to which a user counts what the user's relevant ratings do on average.
+    Ratings without a time count as the oldest one. None: no such figures."""
+
     relevant_at: float | None = None
     """The lowest rating of a relevant item; none: the mean of the ratings that the measured fit has seen."""
 

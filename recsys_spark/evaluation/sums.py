@@ -16,12 +16,14 @@ import numpy.typing as npt
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from recsys_spark.evaluation.ages import weight_of
 from recsys_spark.evaluation.bootstrap import user_group
 from recsys_spark.evaluation.levels import with_most_likely
 from recsys_spark.evaluation.segments import ALL, Bins, count_bins, nearest_level
 from recsys_spark.kernels.levels import levels_in_rating_units
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.scoring.pairs import score_pairs
+from recsys_spark.training.recency import Recency
 
 F64 = npt.NDArray[np.float64]
 Key = TypeVar("Key")
@@ -31,6 +33,10 @@ _VALUES = ("rating", "_user_ratings", "_item_ratings")
 """What the bins of a cell are of."""
 
 _GROUP = "_group"
+_WEIGHT = "_weight"
+
+WEIGHT = ("", "weight")
+"""Stands among the means of `ErrorSums` for the sum of what ratings count: what `_recent` errors are divided by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +76,7 @@ def error_sums(
     bins: Bins,
     popularity: PairScorer | None,
     group_seed: int | None,
+    recency: Mapping[str, Recency] | None = None,
 ) -> ErrorSums:
     """Score ratings and sum the errors.
 
@@ -81,13 +88,20 @@ def error_sums(
         popularity: user_bias and item_bias hold how many ratings each user and item has among the rows that the scorers
             were fitted on; none: no segments by these.
         group_seed: of the groups of users; none: no groups.
+        recency: by part, what ratings count by their age, for further sums of errors; none: no such sums.
 
     Returns:
         The sums. The driver collects one row for each cell and for each part and group of users.
     """
     all_bins = (bins, count_bins("user_ratings"), count_bins("item_ratings")) if popularity else (bins, ALL, ALL)
-    scored = _scored(ratings, scorers, popularity)
-    measured = {mean: column for name, scorer in scorers.items() for mean, column in _measured(name, scorer).items()}
+    scored = _scored(ratings.withColumn(_WEIGHT, _weight(recency)) if recency else ratings, scorers, popularity)
+    measured = {
+        mean: column
+        for name, scorer in scorers.items()
+        for mean, column in _measured(name, scorer, recent=bool(recency)).items()
+    }
+    if recency:
+        measured[WEIGHT] = F.col(_WEIGHT)
     keyed = scored.select(
         "part",
         *(b.position(F.col(value)).alias(key) for b, value, key in zip(all_bins, _VALUES, _CELL[1:], strict=True)),
@@ -112,15 +126,24 @@ def _scored(ratings: DataFrame, scorers: Mapping[str, PairScorer], popularity: P
         counts["_item_ratings"] = replace(popularity, user_bias=None)
     unclipped = {name: replace(scorer, clip=None) for name, scorer in scorers.items()}
     classifiers = {f"_level_{name}": scorer for name, scorer in scorers.items() if scorer.levels is not None}
-    pairs = ratings.select("user_index", "item_index", "rating", "part")
+    beside = [_WEIGHT] if _WEIGHT in ratings.columns else []
+    pairs = ratings.select("user_index", "item_index", "rating", "part", *beside)
     scored = with_most_likely(score_pairs(pairs, unclipped | counts), classifiers)
     return scored if popularity is not None else scored.withColumns({name: F.lit(0) for name in _VALUES[1:]})
 
 
-def _measured(name: str, scorer: PairScorer) -> dict[tuple[str, str], Column]:
+def _weight(recency: Mapping[str, Recency]) -> Column:
+    """By the part of a rating."""
+    weights = (F.when(F.col("part") == part, weight_of(of_part)) for part, of_part in recency.items())
+    return F.coalesce(*weights, F.lit(1.0))
+
+
+def _measured(name: str, scorer: PairScorer, *, recent: bool) -> dict[tuple[str, str], Column]:
     """What is summed for one scorer, by its name and the metric that its mean is."""
     rating, score = F.col("rating").cast("double"), F.col(name)
     columns = _errors(_clipped(score, scorer.clip), rating, "")
+    if recent:
+        columns |= {f"{metric}_recent": column * F.col(_WEIGHT) for metric, column in columns.items()}
     if scorer.clip is not None:
         columns |= _errors(score, rating, "_unclipped")
     if scorer.levels is not None:

@@ -15,7 +15,7 @@ BITS = 48
 _HALF = BITS // 2
 
 
-def history_digests(user: I32, item: I32, rating: F32, n_users: int) -> U64:
+def history_digests(user: I32, item: I32, rating: F32, n_users: int, day: F32 | None = None) -> U64:
     """A number for each user that follows from the set of ratings and not from their order.
 
     Args:
@@ -23,13 +23,17 @@ def history_digests(user: I32, item: I32, rating: F32, n_users: int) -> U64:
         item: i32[n], indices.
         rating: f32[n]; its bits count.
         n_users: how many indices there are.
+        day: f32[n], where it matters to the model; its bits count.
 
     Returns:
         u64[n_users], below 2**48: the sum of a hash of each rating; 0 for a user without one.
     """
     digests = np.zeros(n_users, np.uint64)
     pairs = (item.astype(np.uint64) << np.uint64(32)) | rating.view(np.uint32)
-    np.add.at(digests, user, _mixed(pairs))
+    hashes = _mixed(pairs)
+    if day is not None:
+        hashes = _mixed(hashes ^ day.view(np.uint32).astype(np.uint64))
+    np.add.at(digests, user, hashes)
     return digests & np.uint64((1 << BITS) - 1)
 
 

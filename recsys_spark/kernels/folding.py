@@ -72,8 +72,17 @@ def least_squares_vectors(
     return vectors
 
 
-def rating_vectors(table: F32, offsets: I64, items: I32, residuals: F32, *, l2: float, biases: bool) -> tuple[F32, F32]:
-    """The vectors and biases that minimise sum over ratings of (t - p . q - b)^2 + l2 (|p|^2 + b^2).
+def rating_vectors(
+    table: F32,
+    offsets: I64,
+    items: I32,
+    residuals: F32,
+    *,
+    l2: float,
+    biases: bool,
+    weights: F32 | None = None,
+) -> tuple[F32, F32]:
+    """The vectors and biases that minimise sum over ratings of w (t - p . q - b)^2 + l2 (|p|^2 + b^2).
 
     Args:
         table: f32[n_items, k].
@@ -82,6 +91,7 @@ def rating_vectors(table: F32, offsets: I64, items: I32, residuals: F32, *, l2: 
         residuals: f32[...], t: the rating as the network learns it, minus the item's bias.
         l2: of each rating; at least a thousandth is taken, since a short history alone determines nothing.
         biases: whether users have one.
+        weights: f32[...], w; none: 1.
 
     Returns:
         f32[m, k] and f32[m], solved in float64; zeros without a rating.
@@ -93,8 +103,9 @@ def rating_vectors(table: F32, offsets: I64, items: I32, residuals: F32, *, l2: 
         mine = slice(offsets[user], offsets[user + 1])
         rated = table[items[mine]].astype(np.float64)
         rows = np.concatenate([rated, ones((len(rated), 1))], axis=1)
-        normal = rows.T @ rows + max(l2, _LEAST_L2) * len(rows) * np.eye(k + 1)
-        solved = np.linalg.solve(normal, rows.T @ residuals[mine].astype(np.float64))
+        counting = rows if weights is None else rows * weights[mine].astype(np.float64)[:, None]
+        normal = rows.T @ counting + max(l2, _LEAST_L2) * len(rows) * np.eye(k + 1)
+        solved = np.linalg.solve(normal, counting.T @ residuals[mine].astype(np.float64))
         vectors[user], own[user] = solved[:k], solved[k]
     return vectors, own
 

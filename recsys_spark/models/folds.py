@@ -35,10 +35,14 @@ class Histories(NamedTuple):
     items: I32
     ratings: F32
 
+    weights: F32 | None = None
+    """f32[...], what each rating counts by its age; none: all the same."""
+
     def where(self, wanted: Flags) -> Histories:
         """Only some of the ratings: bool[...]."""
         ends = np.concatenate(([0], np.cumsum(wanted)))[self.offsets].astype(np.int64)
-        return Histories(ends, self.items[wanted], self.ratings[wanted])
+        weights = None if self.weights is None else self.weights[wanted]
+        return Histories(ends, self.items[wanted], self.ratings[wanted], weights)
 
 
 class UserSide(NamedTuple):
@@ -66,16 +70,19 @@ class _LeastSquares:
     liked_at: float
     weighted: bool
     settings: Mapping[str, Any]
+    mean_weight: float
 
     def sides(self, histories: Histories) -> dict[str, UserSide]:
         known = _trained(self.main.item)[histories.items]
         liked = histories.where(known & (histories.ratings >= np.float32(self.liked_at)))
         weights = {name: self.settings[name] for name in ("unobserved_weight", "l2", "l2_exponent")}
         of_likes = liked.ratings if self.weighted else np.ones(len(liked.items), np.float32)
+        if liked.weights is not None:
+            of_likes = of_likes * liked.weights
         vectors = least_squares_vectors(self.main.item, liked.offsets, liked.items, of_likes, **weights)
         found = {"main": UserSide(vectors, None)}
         if self.rating is not None:
-            found[RATING] = _rated(self.rating, histories, l2=self.settings["rating_l2"])
+            found[RATING] = _rated(self.rating, histories, l2=self.settings["rating_l2"], mean_weight=self.mean_weight)
         return found
 
 
@@ -94,9 +101,10 @@ class _HistoryTower:
 class _Ratings:
     main: PairScorer
     l2: float
+    mean_weight: float
 
     def sides(self, histories: Histories) -> dict[str, UserSide]:
-        return {"main": _rated(self.main, histories, l2=self.l2)}
+        return {"main": _rated(self.main, histories, l2=self.l2, mean_weight=self.mean_weight)}
 
 
 def fold_of(
@@ -105,6 +113,7 @@ def fold_of(
     *,
     liked_at: float | None,
     weighted: bool = False,
+    mean_weight: float = 1.0,
 ) -> Fold | None:
     """How a stored model folds users in; none: it cannot.
 
@@ -113,14 +122,15 @@ def fold_of(
         scorers: the published ones.
         liked_at: the lowest rating of a liked item when it was fitted; none: it is about ratings.
         weighted: whether a like counts as much as its rating says.
+        mean_weight: of the ratings of the fit, by their age: losses of ratings are relative to it.
     """
     main, name = scorers["main"], settings["name"]
     if name in ("ials", "joint") and liked_at is not None:
-        return _LeastSquares(main, scorers.get(RATING), liked_at, weighted, settings)
+        return _LeastSquares(main, scorers.get(RATING), liked_at, weighted, settings, mean_weight)
     if name == "softmax" and liked_at is not None and HISTORY_SCORER in scorers:
         return _HistoryTower(scorers[HISTORY_SCORER].item, liked_at)
     if name == "dot":
-        return _Ratings(main, settings["l2"])
+        return _Ratings(main, settings["l2"], mean_weight)
     return None
 
 
@@ -158,7 +168,7 @@ def _trained(table: F32) -> Flags:
     return flags
 
 
-def _rated(scorer: PairScorer, histories: Histories, *, l2: float) -> UserSide:
+def _rated(scorer: PairScorer, histories: Histories, *, l2: float, mean_weight: float) -> UserSide:
     """What predicts the ratings of some histories best."""
     biases = scorer.item_bias
     rated = histories.where(_trained(scorer.item)[histories.items])
@@ -166,5 +176,8 @@ def _rated(scorer: PairScorer, histories: Histories, *, l2: float) -> UserSide:
     if biases is not None:
         targets = targets - biases[rated.items]
     with_bias = biases is not None
-    vectors, own = rating_vectors(scorer.item, rated.offsets, rated.items, targets, l2=l2, biases=with_bias)
+    weights = None if rated.weights is None else (rated.weights / mean_weight).astype(np.float32)
+    vectors, own = rating_vectors(
+        scorer.item, rated.offsets, rated.items, targets, l2=l2, biases=with_bias, weights=weights
+    )
     return UserSide(vectors, own if with_bias else None)

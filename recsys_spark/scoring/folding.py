@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from recsys_spark.ingest.days import days_of
 from recsys_spark.ingest.training_files import columns_in, training_files
 from recsys_spark.kernels.arrays import F32, I32
 from recsys_spark.kernels.digests import U64, history_digests
@@ -39,10 +40,12 @@ class FoldPlan:
     Args:
         fold: gives the vectors.
         known: u64[n_users], the digest of each user's ratings when the model was fitted.
+        to_weight: from days f32[m] to what ratings count; none: all the same.
     """
 
     fold: Fold
     known: U64
+    to_weight: Callable[[F32], F32] | None = None
 
 
 def fold_users(ratings: DataFrame, plan: FoldPlan) -> DataFrame:
@@ -61,8 +64,10 @@ def fold_users(ratings: DataFrame, plan: FoldPlan) -> DataFrame:
 
     def folded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         plan = fetch()
-        for user, item, rating in whole_users(columns_in(batches, ("user", "item", "rating"))):
-            yield from _folded(user, item, rating, plan)
+        dated = plan.to_weight is not None
+        columns = ("user", "item", "rating", *(["timestamp"] if dated else []))
+        for user, item, rating, day in whole_users(columns_in(batches, columns)):
+            yield from _folded(user, item, rating, day if dated else None, plan)
 
     return training_files(ratings).mapInArrow(folded, to_spark(FOLDED))
 
@@ -71,31 +76,35 @@ whole_files = functools.partial(files_in_a_task, files=1)
 """Within this, given a session, a task reads one whole file."""
 
 
-def whole_users(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[I32, I32, F32]]:
+def whole_users(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[I32, I32, F32, F32]]:
     """Cut ratings that ascend by user so that no user's lie in two pieces.
 
     Args:
-        batches: `user` i32, `item` i32, `rating` f32.
+        batches: `user` i32, `item` i32, `rating` f32, and maybe `timestamp`.
 
     Returns:
-        The three columns, piece by piece.
+        The three columns and days f32[m], NaN where there is no time, piece by piece.
     """
-    user, item, rating = np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32)
+    user, item = np.zeros(0, np.int32), np.zeros(0, np.int32)
+    rating, day = np.zeros(0, np.float32), np.zeros(0, np.float32)
     for batch in batches:
+        dated = "timestamp" in batch.schema.names
+        days = days_of(batch.column("timestamp")) if dated else np.full(batch.num_rows, np.nan, np.float32)
+        day = np.concatenate([day, days])
         user = np.concatenate([user, batch.column("user").to_numpy()])
         item = np.concatenate([item, batch.column("item").to_numpy()])
         rating = np.concatenate([rating, batch.column("rating").to_numpy()])
         end = int(np.searchsorted(user, user[-1])) if len(user) else 0
         if end:
-            yield user[:end], item[:end], rating[:end]
-            user, item, rating = user[end:], item[end:], rating[end:]
+            yield user[:end], item[:end], rating[:end], day[:end]
+            user, item, rating, day = user[end:], item[end:], rating[end:], day[end:]
     if len(user):
-        yield user, item, rating
+        yield user, item, rating, day
 
 
-def _folded(user: I32, item: I32, rating: F32, plan: FoldPlan) -> Iterator[pa.RecordBatch]:
+def _folded(user: I32, item: I32, rating: F32, day: F32 | None, plan: FoldPlan) -> Iterator[pa.RecordBatch]:
     users, owner = np.unique(user, return_inverse=True)
-    digests = history_digests(owner.astype(np.int32), item, rating, len(users))
+    digests = history_digests(owner.astype(np.int32), item, rating, len(users), day)
     changed = np.flatnonzero(digests != plan.known[users])
     counts = np.bincount(owner, minlength=len(users))
     starts = np.cumsum(counts) - counts
@@ -103,7 +112,8 @@ def _folded(user: I32, item: I32, rating: F32, plan: FoldPlan) -> Iterator[pa.Re
         some = changed[first : first + _USERS_AT_ONCE]
         places = np.concatenate([np.arange(starts[u], starts[u] + counts[u]) for u in some])
         offsets = np.concatenate(([0], np.cumsum(counts[some]))).astype(np.int64)
-        sides = plan.fold.sides(Histories(offsets, item[places], rating[places]))
+        weights = None if day is None or plan.to_weight is None else plan.to_weight(day[places])
+        sides = plan.fold.sides(Histories(offsets, item[places], rating[places], weights))
         told = sides["main"].user.any(axis=1)
         for name, side in sides.items():
             vectors = side.user[told]

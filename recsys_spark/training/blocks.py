@@ -13,13 +13,15 @@ and the spread that it has with rows shuffled in memory (`benchmarks/shuffled_bl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recsys_spark.kernels.arrays import I32
-from recsys_spark.training.records import FIELDS, RECORD, ToTarget, packed
+from recsys_spark.training.recency import ToWeight
+from recsys_spark.training.records import FIELDS, RECORD, ToTarget, fields_of, packed
 from recsys_spark.training.rows import TrainingRows
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def write_shards(
     to_target: ToTarget,
     folder: Path,
     *,
+    to_weight: ToWeight | None = None,
     seed: int | None = None,
     block_rows: int = BLOCK_ROWS,
     shard_rows: int | None = None,
@@ -47,6 +50,7 @@ def write_shards(
     Args:
         rows: any number.
         to_target: what becomes of the ratings.
+        to_weight: what becomes of the days; none: rows have no weights.
         folder: an empty one; gets 12 bytes for each row, and for a while those of one block more.
         seed: of the random order; none: the order of the rows.
         block_rows: rows that are held and shuffled at a time, about.
@@ -66,37 +70,46 @@ def write_shards(
 
     if seed is None:
         for chunk in rows.chunks(max(1, block_rows // size) * size):
-            write(packed(chunk, to_target))
+            write(packed(chunk, to_target, to_weight))
         return shards
     generator = np.random.default_rng(seed % 2**64)
-    for block in _scattered(rows, to_target, folder, -(-len(rows) // block_rows), generator):
-        records = np.fromfile(block, RECORD).reshape(-1, FIELDS)
+
+    def pack(chunk: TrainingRows) -> I32:
+        return packed(chunk, to_target, to_weight)
+
+    for block in _scattered(rows, pack, folder, -(-len(rows) // block_rows), generator):
+        records = np.fromfile(block, RECORD).reshape(-1, fields_of(to_weight))
         block.unlink()
         write(records[generator.permutation(len(records))])
     return shards
 
 
-def blocks_of(shards: Any, block_rows: int) -> tf.data.Dataset:
+def blocks_of(shards: Any, block_rows: int, fields: int = FIELDS) -> tf.data.Dataset:
     """The records of some shards, in the order given, by TensorFlow alone.
 
     Args:
         shards: a tensor of file names.
         block_rows: records in an element; the last one may have fewer.
+        fields: of a record.
 
     Returns:
-        Elements i32[m, 3].
+        Elements i32[m, fields].
     """
     import tensorflow as tf
 
     def records(shard: Any) -> Any:
-        return tf.reshape(tf.io.decode_raw(tf.io.read_file(shard), tf.int32), (-1, FIELDS))
+        return tf.reshape(tf.io.decode_raw(tf.io.read_file(shard), tf.int32), (-1, fields))
 
     read = tf.autograph.experimental.do_not_convert(records)
     return tf.data.Dataset.from_tensor_slices(shards).map(read).rebatch(block_rows)
 
 
 def _scattered(
-    rows: TrainingRows, to_target: ToTarget, folder: Path, count: int, generator: np.random.Generator
+    rows: TrainingRows,
+    pack: Callable[[TrainingRows], I32],
+    folder: Path,
+    count: int,
+    generator: np.random.Generator,
 ) -> list[Path]:
     """Files of records, each of a random sample of the rows."""
     blocks = [folder / f"block-{number}" for number in range(count)]
@@ -105,7 +118,7 @@ def _scattered(
     for chunk in rows.chunks():
         # of the smallest type that will do: numpy sorts short integers without comparing them
         drawn = generator.integers(count, size=len(chunk), dtype=np.min_scalar_type(count - 1).type)
-        records = packed(chunk, to_target)[np.argsort(drawn, kind="stable")]
+        records = pack(chunk)[np.argsort(drawn, kind="stable")]
         counts = np.bincount(drawn, minlength=count)
         ends = np.cumsum(counts)
         for number in np.flatnonzero(counts):

@@ -188,8 +188,9 @@ def fit_key(values: Mapping[str, Any], rows: Iterable[TrainingRows | None], arra
     for part in rows:
         digest.update(f"rows {0 if part is None else len(part)}".encode())
         for chunk in part.chunks() if part is not None else ():
-            for column in (chunk.user, chunk.item, chunk.rating):
-                digest.update(np.ascontiguousarray(column).data)
+            for column in (chunk.user, chunk.item, chunk.rating, chunk.day):
+                if column is not None:
+                    digest.update(np.ascontiguousarray(column).data)
     for named in arrays:
         for name, array in named.items():
             digest.update(f"{name} {array.dtype} {array.shape}".encode())

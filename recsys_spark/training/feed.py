@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_spark.training.blocks import BLOCK_ROWS, blocks_of, write_shards
 from recsys_spark.training.reading import count_rows, read_rows
-from recsys_spark.training.records import RECORD_BYTES, ToTarget, packed, target_type, unpacked
+from recsys_spark.training.recency import ToWeight
+from recsys_spark.training.records import RECORD, ToTarget, fields_of, packed, target_type, unpacked
 from recsys_spark.training.rows import PARTS, Part, TrainingRows
 from recsys_spark.training.scratch import fresh_folder
 
@@ -66,10 +67,13 @@ def dataset(
     *,
     batch_size: int,
     order: EpochOrder | None = None,
+    to_weight: ToWeight | None = None,
     block_rows: int = BLOCK_ROWS,
     shard_rows: int | None = None,
 ) -> tf.data.Dataset:
     """The rows as batches `({"user", "item"}, target)`: each row once in an epoch, the last batch maybe shorter.
+
+    With weights batches are `({"user", "item"}, target, weight)`, and a copied row has 4 bytes more.
 
     Rows in memory are copied, 12 bytes for each and 4 more in a shuffled epoch. Rows on disk are written once more,
     12 bytes for each, into their folder; those files go when the dataset and all that is derived from it have gone.
@@ -80,6 +84,7 @@ def dataset(
             them at a time.
         batch_size: rows in a batch.
         order: says before each iteration which epoch begins; none: the order of the rows.
+        to_weight: from days f32[m] to weights f32[m]; none: there are none.
         block_rows: of rows on disk, so many are in memory at a time and shuffled with each other.
         shard_rows: see `blocks.write_shards`.
 
@@ -96,12 +101,14 @@ def dataset(
     dtype, size = target_type(to_target), max(_ROWS_IN_A_PIECE, batch_size)
     folder = None
     if rows.folder is None:
-        epoch = _from_memory(packed(rows, to_target), dtype, size)
+        epoch = _from_memory(packed(rows, to_target, to_weight), dtype, size)
     else:
-        folder = fresh_folder(rows.folder, "blocks-", n_bytes=len(rows) * RECORD_BYTES)
+        folder = fresh_folder(rows.folder, "blocks-", n_bytes=len(rows) * fields_of(to_weight) * RECORD.itemsize)
         seed = None if order is None else order.seed
-        shards = write_shards(rows, to_target, folder, seed=seed, block_rows=block_rows, shard_rows=shard_rows)
-        epoch = _from_shards(shards, block_rows, dtype, size)
+        shards = write_shards(
+            rows, to_target, folder, to_weight=to_weight, seed=seed, block_rows=block_rows, shard_rows=shard_rows
+        )
+        epoch = _from_shards(shards, block_rows, fields_of(to_weight), dtype, size)
     pieces = epoch(None) if order is None else _in_order(epoch, order)
     batches = pieces.rebatch(batch_size)
     # without a known number of batches Keras warns that it ran out of data
@@ -131,7 +138,7 @@ def _from_memory(records: Any, dtype: Any, size: int) -> Epoch:
     return epoch
 
 
-def _from_shards(shards: list[str], block_rows: int, dtype: Any, size: int) -> Epoch:
+def _from_shards(shards: list[str], block_rows: int, fields: int, dtype: Any, size: int) -> Epoch:
     import tensorflow as tf
 
     names = tf.constant(shards, tf.string)
@@ -144,7 +151,7 @@ def _from_shards(shards: list[str], block_rows: int, dtype: Any, size: int) -> E
         def pieces(records: Any, order: Any) -> Any:
             return _pieces(records, order, dtype, size)
 
-        blocks = blocks_of(tf.gather(names, _positions(len(shards), seeds)), block_rows)
+        blocks = blocks_of(tf.gather(names, _positions(len(shards), seeds)), block_rows, fields)
         return blocks.enumerate().map(_plain(ordered)).prefetch(1).flat_map(_plain(pieces))
 
     return epoch

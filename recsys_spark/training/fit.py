@@ -31,6 +31,7 @@ from recsys_spark.training.compiling import compile_for, loss_name
 from recsys_spark.training.epochs import EpochClock, Watcher, nobody
 from recsys_spark.training.feed import EpochOrder, TrainingRows, dataset
 from recsys_spark.training.fitted import Fitted, Wanted, present
+from recsys_spark.training.recency import Recency
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.target import RatingLevels, Target, TargetScaling
 
@@ -146,7 +147,7 @@ class Trainer:
         stopping = early_stopping(self.settings, f"val_{clock.loss}") if validation is not None else None
         try:
             network.fit(
-                self._batches(rows, target, order),
+                self._batches(rows, target, order, Recency.of(rows, self.settings.half_life_days)),
                 validation_data=None if validation is None else self._batches(validation, target),
                 epochs=epochs,
                 initial_epoch=before.epoch if before else 0,
@@ -228,11 +229,14 @@ class Trainer:
         clear(network, "item", ~present(rows.item, sides.n_items))
         return network
 
-    def _batches(self, rows: TrainingRows, target: Target, order: EpochOrder | None = None) -> Any:
+    def _batches(
+        self, rows: TrainingRows, target: Target, order: EpochOrder | None = None, recency: Recency | None = None
+    ) -> Any:
         size = self.settings.batch_size
         if order is None:
             size = max(size, _VALIDATION_BATCH_SIZE)
-        return dataset(rows, target.transform, batch_size=size, order=order)
+        to_weight = None if recency is None else recency.relative
+        return dataset(rows, target.transform, batch_size=size, order=order, to_weight=to_weight)
 
     def _network(self, sides: Sides, weights: list[Any]) -> keras.Model:
         """A network with these weights and without an optimizer, whose state would double or treble a saved file."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys_spark.kernels.arrays import F32, I32, I64
+from recsys_spark.training.recency import Recency
 from recsys_spark.training.rows import TrainingRows, gathered
 from recsys_spark.training.settings import TrainingSettings
 
@@ -21,12 +22,14 @@ class Likes:
         items: i32[n].
         weights: f32[n], what each like counts; above 0.
         n_items: items there are, liked or not.
+        targets: f32[n], what is predicted of each, where that is asked for.
     """
 
     offsets: I64
     items: I32
     weights: F32
     n_items: int
+    targets: F32 | None = None
 
     @property
     def n_users(self) -> int:
@@ -48,7 +51,15 @@ class Likes:
         return np.bincount(self.items, self.weights, self.n_items).astype(np.float32)
 
 
-def likes_of(rows: TrainingRows, *, at: float, n_users: int, n_items: int, weighted: bool = False) -> Likes:
+def likes_of(
+    rows: TrainingRows,
+    *,
+    at: float,
+    n_users: int,
+    n_items: int,
+    weighted: bool = False,
+    recency: Recency | None = None,
+) -> Likes:
     """The rows with a high rating, as lists.
 
     Args:
@@ -57,21 +68,26 @@ def likes_of(rows: TrainingRows, *, at: float, n_users: int, n_items: int, weigh
         n_users: users there are.
         n_items: items there are.
         weighted: whether a like counts as much as its rating says, else 1.
+        recency: what it counts by its age, besides; none: the same at any age.
     """
     chosen = _chosen(rows, at)
     weights = chosen.rating if weighted else np.ones(len(chosen), np.float32)
+    if recency is not None:
+        assert chosen.day is not None
+        weights = weights * recency.weights(chosen.day)
     return listed(chosen, weights, n_users=n_users, n_items=n_items)
 
 
-def listed(rows: TrainingRows, weights: F32, *, n_users: int, n_items: int) -> Likes:
-    """All rows as lists, each with its weight, f32[n]; see `likes_of`."""
+def listed(rows: TrainingRows, weights: F32, *, n_users: int, n_items: int, targets: F32 | None = None) -> Likes:
+    """All rows as lists, each with its weight, f32[n], and maybe its target, f32[n]; see `likes_of`."""
     user, item = rows.user, rows.item
     if len(user) and (np.diff(user) < 0).any():
         order = np.argsort(user, kind="stable")
         user, item, weights = user[order], item[order], weights[order]
+        targets = None if targets is None else targets[order]
     counts = np.bincount(user, minlength=n_users)
     offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    return Likes(offsets, np.ascontiguousarray(item), weights, n_items)
+    return Likes(offsets, np.ascontiguousarray(item), weights, n_items, targets)
 
 
 def items_of(likes: Likes, users: I32, *, among: I32 | None = None) -> tuple[I64, I32]:
@@ -116,6 +132,7 @@ def _chosen(rows: TrainingRows, at: float) -> TrainingRows:
     def liked() -> Iterator[TrainingRows]:
         for chunk in rows.chunks():
             which = chunk.rating >= least
-            yield TrainingRows(chunk.user[which], chunk.item[which], chunk.rating[which], chunk.part[which])
+            yield chunk.taken(which)
 
-    return gathered(liked(), sum(int((chunk.rating >= least).sum()) for chunk in rows.chunks()))
+    n = sum(int((chunk.rating >= least).sum()) for chunk in rows.chunks())
+    return gathered(liked(), n, days=rows.day is not None)

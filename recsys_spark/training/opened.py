@@ -15,20 +15,22 @@ from recsys_spark.training.settings import TrainingSettings
 
 
 @contextmanager
-def opened_rows(stored: Folder, settings: TrainingSettings) -> Iterator[TrainingRows]:
+def opened_rows(stored: Folder, settings: TrainingSettings, *, days: bool | None = None) -> Iterator[TrainingRows]:
     """Read a training set.
 
     Args:
         stored: the folder of its Parquet files.
         settings: `rows_in_memory` decides; of more rows the columns lie in a folder inside `scratch`, which is removed
             at the end.
+        days: whether rows have days; none: if `half_life_days` asks for them.
 
     Raises:
         DataError: a file is not what the ingest wrote, or there is no room on the disk.
     """
+    days = settings.half_life_days is not None if days is None else days
     files, filesystem = stored.parquet_files(), stored.arrow[0]
     if count_rows(files, filesystem) <= settings.rows_in_memory:
-        yield read_rows(files, filesystem)
+        yield read_rows(files, filesystem, days=days)
         return
     with scratch_folder(Path(settings.scratch or tempfile.gettempdir()), "recsys-rows-") as scratch:
-        yield read_rows(files, filesystem, scratch=scratch)
+        yield read_rows(files, filesystem, scratch=scratch, days=days)

@@ -34,6 +34,7 @@ from recsys_spark.training.objectives.ials import IalsObjective
 from recsys_spark.training.objectives.joint import JointObjective
 from recsys_spark.training.objectives.objective import Objective
 from recsys_spark.training.objectives.softmax import SoftmaxObjective
+from recsys_spark.training.recency import Recency
 from recsys_spark.training.resuming import KeepingStates, weight_arrays
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.training.user_batches import batch_of, user_batches
@@ -93,9 +94,13 @@ def fit_ranking(
         much for each rating where the model predicts ratings.
     """
     n_users, n_items, at = sides.n_users, sides.n_items, liked_at(rows, training)
-    liked = likes_of(rows, at=at, weighted=bool(training.event_weights), n_users=n_users, n_items=n_items)
+    recency = Recency.of(rows, training.half_life_days)
+    by_event = bool(training.event_weights)
+    liked = likes_of(rows, at=at, weighted=by_event, recency=recency, n_users=n_users, n_items=n_items)
     targets = wanted.target.transform(rows.rating).astype(np.float32)
-    fitted = listed(rows, targets, n_users=n_users, n_items=n_items)
+    ones = np.ones(len(rows), np.float32)
+    of_ratings = ones if recency is None or rows.day is None else recency.relative(rows.day)
+    fitted = listed(rows, of_ratings, targets=targets, n_users=n_users, n_items=n_items)
     task = RankingTask(_objective(model, liked, sides, start), training.seed)
     objective = task.objective
     _clear(objective.network, fitted if objective.wants_ratings else liked)
@@ -106,7 +111,7 @@ def fit_ranking(
     stopping, measuring = None, []
     if validation is not None:
         stopping = early_stopping(training, VAL_NDCG, mode="max")
-        measuring = [_measuring(model, training, objective, validation, fitted, liked, at=at)]
+        measuring = [_measuring(model, training, objective, validation, fitted, liked, at=at, recency=recency)]
     order, clock = EpochOrder(training.seed), wanted.clock
     ratings = fitted if objective.wants_ratings else None
     batches = user_batches(liked, order, batch_size=training.batch_size, ratings=ratings)
@@ -164,6 +169,7 @@ def _measuring(
     liked: Likes,
     *,
     at: float,
+    recency: Recency | None,
 ) -> HeldOutLists:
     """What measures a fit after each epoch; users who are held out of it are folded in from their histories."""
     n_users, n_items = liked.n_users, liked.n_items
@@ -179,9 +185,9 @@ def _measuring(
 
     def folded(users: I32) -> PairScorer:
         found = scorers()
-        fold = fold_of_fit(model, found, _memory(objective), training, liked_at=at)
+        fold = fold_of_fit(model, found, _memory(objective), training, liked_at=at, recency=recency)
         assert fold is not None
-        return with_histories(found, fold, histories, users)["main"]
+        return with_histories(found, fold, histories, users, recency=recency)["main"]
 
     of_histories = likes_of(histories, at=at, n_users=n_users, n_items=n_items)
     seen = listed(histories, histories.rating, n_users=n_users, n_items=n_items)

@@ -16,6 +16,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from recsys_spark.errors import DataError
+from recsys_spark.ingest.days import days_of
 from recsys_spark.training.rows import PARTS, TrainingRows, gathered
 
 _TEXT = (pa.string(), pa.dictionary(pa.int32(), pa.string()))
@@ -41,7 +42,11 @@ def count_rows(files: Sequence[str], filesystem: pafs.FileSystem | None = None) 
 
 
 def read_rows(
-    files: Sequence[str], filesystem: pafs.FileSystem | None = None, *, scratch: Path | None = None
+    files: Sequence[str],
+    filesystem: pafs.FileSystem | None = None,
+    *,
+    scratch: Path | None = None,
+    days: bool = False,
 ) -> TrainingRows:
     """Read the training set: the files in the order given, each in the order of its rows.
 
@@ -51,24 +56,27 @@ def read_rows(
         scratch: a local folder inside which the columns become memory-mapped files, so that rows need disk and not
             memory: 13 bytes for each row, as much again for each selection of parts, 12 for each dataset in use. The
             caller removes it when the rows are done with. None: the columns are in memory.
+        days: whether to read `timestamp`, too.
 
     Returns:
-        All rows: 13 bytes for each.
+        All rows: 13 bytes for each, with days 17.
 
     Raises:
         DataError: a column is missing, of another type or holds a null; a part of another name; no room in `scratch`.
     """
-    return gathered(_chunks(files, filesystem), count_rows(files, filesystem), scratch=scratch)
+    return gathered(_chunks(files, filesystem, days), count_rows(files, filesystem), scratch=scratch, days=days)
 
 
-def _chunks(files: Sequence[str], filesystem: pafs.FileSystem | None) -> Iterator[TrainingRows]:
+def _chunks(files: Sequence[str], filesystem: pafs.FileSystem | None, days: bool) -> Iterator[TrainingRows]:
+    columns = [*_COLUMNS, *(["timestamp"] if days else [])]
     for file in files:
         with pq.ParquetFile(file, filesystem=filesystem) as parquet:
-            for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=list(_COLUMNS)):
+            for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=columns):
                 user, item, rating = (
                     _without_nulls(batch.column(name), name, file).to_numpy() for name in ("user", "item", "rating")
                 )
-                yield TrainingRows(user, item, rating, _part_codes(batch.column("part"), file))
+                day = days_of(batch.column("timestamp")) if days else None
+                yield TrainingRows(user, item, rating, _part_codes(batch.column("part"), file), day=day)
 
 
 def _checked_length(file: str, filesystem: pafs.FileSystem | None) -> int:

@@ -98,6 +98,10 @@ class TrainingSettings(Section):
     """For implicit feedback, what an event of each kind counts, such as {view: 1, purchase: 5}: every row is a like of
     this weight. Needs `source.columns.event`, and no `source.columns.rating`."""
 
+    half_life_days: float | None = Field(None, gt=0)
+    """Days after which a rating counts half as much as the newest one of the fit's rows; those without a time count as
+    the oldest one. For ranking that is what a like counts. None: all count the same. Not for posterior_mf."""
+
     use_model: str | None = Field(None, pattern=r"^(latest|[a-z][a-z0-9_]*-[0-9a-f]{12})$")
     """Score with this stored model_id, or the `latest` one, without training."""
 

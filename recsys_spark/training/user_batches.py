@@ -25,7 +25,7 @@ def user_batches(likes: Likes, order: EpochOrder, *, batch_size: int, ratings: L
         likes: of all users.
         order: says before each iteration which epoch begins.
         batch_size: users in a batch.
-        ratings: all ratings of all users, their targets as weights; none: batches hold none.
+        ratings: all ratings of all users, with targets; none: batches hold none.
 
     Returns:
         A dataset of `UserBatch` whose number of batches is known.
@@ -37,11 +37,12 @@ def user_batches(likes: Likes, order: EpochOrder, *, batch_size: int, ratings: L
     def batches() -> Iterator[UserBatch]:
         for some in np.array_split(_shuffled(users, order), n_batches(len(users), batch_size)):
             owner, items, weights = _of(likes, some)
-            rated = (np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
-            yield UserBatch(some, owner, items, weights, *(rated if ratings is None else _of(ratings, some)))
+            whole, number = np.zeros(0, np.int32), np.zeros(0, np.float32)
+            rated = (whole, whole, number, number)
+            yield UserBatch(some, owner, items, weights, *(rated if ratings is None else _rated(ratings, some)))
 
     ints, floats = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)
-    signature = UserBatch(ints, ints, ints, floats, ints, ints, floats)
+    signature = UserBatch(ints, ints, ints, floats, ints, ints, floats, floats)
     found = tf.data.Dataset.from_generator(batches, output_signature=signature)
     known = found.apply(tf.data.experimental.assert_cardinality(n_batches(len(users), batch_size)))
     return known.prefetch(_BATCHES_AHEAD)
@@ -59,11 +60,24 @@ def _shuffled(users: I32, order: EpochOrder) -> I32:
 
 def _of(lists: Likes, users: I32) -> tuple[I32, I32, F32]:
     """The lists of some users, one after the other: whose they are (positions in `users`), items, weights."""
+    owner, places = _places(lists, users)
+    return owner, lists.items[places], lists.weights[places]
+
+
+def _rated(lists: Likes, users: I32) -> tuple[I32, I32, F32, F32]:
+    """The same with targets."""
+    assert lists.targets is not None
+    owner, places = _places(lists, users)
+    return owner, lists.items[places], lists.weights[places], lists.targets[places]
+
+
+def _places(lists: Likes, users: I32) -> tuple[I32, I64]:
+    """Whose the entries are, and where they lie."""
     starts, counts = lists.offsets[users], np.diff(lists.offsets)[users]
     owner = np.repeat(np.arange(len(users), dtype=np.int32), counts)
     before: I64 = np.cumsum(counts) - counts
-    places = np.repeat(starts - before, counts) + np.arange(len(owner))
-    return owner, lists.items[places], lists.weights[places]
+    places: I64 = np.repeat(starts - before, counts) + np.arange(len(owner))
+    return owner, places
 
 
 def batch_of(values: Any) -> UserBatch:

@@ -27,9 +27,10 @@ def batches(rows: list[Row], cuts: list[int]) -> Iterator[pa.RecordBatch]:
             pa.array(user, pa.int32()),
             pa.array(item, pa.int32()),
             pa.array([u + i / 10 for u, i, _ in rows], pa.float32()),
+            pa.array([i - u for u, i, _ in rows], pa.float32()),
             pa.array(held, pa.bool_()),
         ],
-        names=["user", "item", "rating", "held"],
+        names=["user", "item", "rating", "weight", "held"],
     )
     edges = sorted({0, len(rows), *(cut % (len(rows) + 1) for cut in cuts)})
     for start, end in pairwise(edges):
@@ -48,6 +49,7 @@ def test_every_user_with_held_out_rows_comes_once_and_whole(rows: list[Row], cut
             found[user] = fitted.tolist(), group.held_items[span].tolist()
             expected = user + group.held_items[span] / np.float32(10)
             np.testing.assert_allclose(group.held_ratings[span], expected, rtol=1e-6)
+            np.testing.assert_array_equal(group.held_weights[span], group.held_items[span] - user)
     assert found == {
         user: (
             [i for u, i, held in rows if u == user and not held],

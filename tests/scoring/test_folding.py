@@ -36,10 +36,10 @@ def batches_of(users: list[int], sizes: list[int]) -> list[pa.RecordBatch]:
 @given(users=st.lists(st.integers(0, 9), max_size=30).map(sorted), sizes=st.lists(st.integers(1, 7), max_size=8))
 def test_pieces_are_all_rows_in_order_and_each_user_is_in_one(users: list[int], sizes: list[int]) -> None:
     pieces = list(whole_users(batches_of(users, sizes)))
-    assert [item for _, items, _ in pieces for item in items] == list(range(len(users)))
+    assert [item for _, items, _, _ in pieces for item in items] == list(range(len(users)))
     seen: set[int] = set()
-    for user, item, rating in pieces:
-        assert len(user) == len(item) == len(rating) > 0
+    for user, item, rating, day in pieces:
+        assert len(user) == len(item) == len(rating) == len(day) > 0
         assert not seen & set(user.tolist())
         seen |= set(user.tolist())
 

@@ -12,7 +12,8 @@ from recsys_spark.training.user_batches import batch_of, user_batches
 
 OFFSETS = np.array([0, 3, 3, 4, 6, 9])
 LIKES = Likes(OFFSETS, np.arange(9, dtype=np.int32), np.linspace(1, 2, 9).astype(np.float32), n_items=9)
-RATINGS = Likes(np.arange(6), np.arange(10, 15, dtype=np.int32), np.arange(5, dtype=np.float32), n_items=15)
+NUMBERS = np.arange(5, dtype=np.float32)
+RATINGS = Likes(np.arange(6), np.arange(10, 15, dtype=np.int32), NUMBERS + 1, n_items=15, targets=NUMBERS)
 
 
 def epoch(batch_size: int, *, number: int = 0, seed: int = 1, ratings: Likes | None = None) -> list[UserBatch]:
@@ -43,6 +44,7 @@ def test_with_ratings_users_without_a_like_come_too() -> None:
     for batch in batches:
         np.testing.assert_array_equal(batch.rated_items, 10 + batch.users)
         np.testing.assert_array_equal(batch.targets, batch.users)
+        np.testing.assert_array_equal(batch.rated_weights, batch.users + 1)
 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:

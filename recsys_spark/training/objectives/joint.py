@@ -1,8 +1,8 @@
 """The loss of implicit matrix factorisation, and beside it that of predicted ratings.
 
-    ials + sum over ratings of ((r - rating(u, i))^2 + rating_l2 (|p|^2 + |q|^2 + b^2 + c^2)) / users,
+    ials + sum over ratings of (w (r - rating(u, i))^2 + rating_l2 (|p|^2 + |q|^2 + b^2 + c^2)) / users,
 
-p, q, b and c being the vectors and biases that predict ratings.
+p, q, b and c being the vectors and biases that predict ratings, w what a rating counts by its age, 1 on average.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class JointObjective:
         errors = batch.targets - tf.reduce_sum(of_user * of_item, axis=1) - user_bias - item_bias
         penalty = squares(of_user) + squares(of_item) + tf.square(user_bias) + tf.square(item_bias)
         n = tf.cast(tf.size(batch.users), tf.float32)
-        return self._ials.loss(batch, seed) + tf.reduce_sum(tf.square(errors) + self._l2 * penalty) / n
+        of_ratings = tf.reduce_sum(batch.rated_weights * tf.square(errors) + self._l2 * penalty)
+        return self._ials.loss(batch, seed) + of_ratings / n
 
     def finish(self) -> None:
         """See `Objective.finish`."""

@@ -29,6 +29,9 @@ class UserBatch(NamedTuple):
     rated_items: Any
     """i32[m]"""
 
+    rated_weights: Any
+    """f32[m], what each rating counts."""
+
     targets: Any
     """f32[m], the ratings as the network learns them."""
 

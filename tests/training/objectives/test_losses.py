@@ -24,6 +24,9 @@ OFFSETS = np.array([0, 2, 2, 5, 6])
 ITEMS = np.array([0, 3, 1, 2, 5, 4], np.int32)
 WEIGHTS = np.array([1, 2, 1, 0.5, 1, 3], np.float32)
 LIKES = Likes(OFFSETS, ITEMS, WEIGHTS, N_ITEMS)
+_RATED_WEIGHT = np.linspace(0.5, 2, N_ITEMS)
+"""What a rating counts, here by its item."""
+
 OWNERS = np.repeat(np.arange(N_USERS), np.diff(OFFSETS))
 
 
@@ -54,6 +57,7 @@ def batch(users: list[int], ratings: dict[tuple[int, int], float] | None = None)
         WEIGHTS[mine],
         np.array([row[0] for row in rated], np.int32),
         np.array([row[1] for row in rated], np.int32),
+        np.array([_RATED_WEIGHT[row[1]] for row in rated], np.float32),
         np.array([row[2] for row in rated], np.float32),
     )
 
@@ -96,7 +100,7 @@ def test_joint_adds_the_errors_of_predicted_ratings() -> None:
     for (u, i), rating in ratings.items():
         p, q = weights["user_rating_embedding"][u], weights["item_rating_embedding"][i]
         b, c = weights["user_bias"][u, 0], weights["item_bias"][i, 0]
-        expected += ((rating - p @ q - b - c) ** 2 + 0.1 * (p @ p + q @ q + b**2 + c**2)) / 3
+        expected += (_RATED_WEIGHT[i] * (rating - p @ q - b - c) ** 2 + 0.1 * (p @ p + q @ q + b**2 + c**2)) / 3
     objective = JointObjective(settings, network, LIKES)
     assert float(objective.loss(batch([0, 2, 3], ratings), SEED)) == pytest.approx(expected, rel=1e-5)
 
