@@ -89,7 +89,7 @@ def weighed(job: JobMaker) -> Job:
 
 def test_the_artefact_says_by_which_days_ratings_were_weighed(weighed: Job) -> None:
     target = artifact.read_manifest(str(weighed.run.models / str(weighed.summary.model_id))).description.target
-    days = (stored(weighed).timestamp.dropna() - pd.Timestamp(0, tz="UTC")).dt.total_seconds() / 86_400
+    days = (stored(weighed).timestamp.dropna() - pd.Timestamp(0)).dt.total_seconds() / 86_400
     assert target["newest_day"] == pytest.approx(days.max(), abs=5e-3)
     assert target["oldest_day"] == pytest.approx(days.min(), abs=5e-3)
     assert 0.3 < target["mean_weight"] < 0.7
