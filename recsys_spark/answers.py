@@ -28,6 +28,11 @@ def say_metrics(job: Job) -> None:
         metric = f"ndcg@{k}"
         if metric in mine:
             job.progress.say(f"{part} NDCG@{k} {told(metric)}")
+            chosen = tree.get("diversified", {}).get(metric)
+            if chosen is not None:
+                job.progress.say(
+                    f"{part} NDCG@{k} of the lists as they are published, chosen for variety: {chosen:.4f}"
+                )
             _warn_of_popularity(job, metric, mine[metric], baselines["popularity"][metric])
 
 

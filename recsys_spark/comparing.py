@@ -28,7 +28,7 @@ def compare(job: Job) -> None:
     """Write the comparison of two runs to stdout, above the summary, and into it.
 
     Arguments of the job: `run` and `with_run`, run_ids; `with_output`, the output folder of the second one, if it is
-    another; `scorer` and `with_scorer`, whose lists: `main` or the name of a baseline.
+    another; `scorer` and `with_scorer`, whose lists: `main`, `diversified` or a baseline.
 
     Raises:
         ConfigError: a run was not measured, or has no such scorer.

@@ -70,7 +70,7 @@ def top_n(night: Job) -> pd.DataFrame:
 
 
 def diversified(night: Job) -> dict[str, float]:
-    found: dict[str, float] = night.summary.metrics["baseline"]["diversified"]
+    found: dict[str, float] = night.summary.metrics["diversified"]
     return found
 
 

@@ -22,7 +22,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.held_out import HeldOutUsers, held_out_users
-from recsys_spark.evaluation.rating import MAIN
+from recsys_spark.evaluation.rating import DIVERSIFIED, MAIN
 from recsys_spark.evaluation.sampled import drawn_pairs, relevant_places
 from recsys_spark.evaluation.segments import count_bins
 from recsys_spark.ingest.days import days_of
@@ -40,9 +40,6 @@ from recsys_spark.training.recency import Recency
 
 RECENCY = "recency"
 """The column of what a user counts."""
-
-DIVERSIFIED = "diversified"
-"""Stands for a scorer: the model's lists as they are published, chosen for variety."""
 
 RANKED, NOTHING_RELEVANT, COLD_USER = "ranked", "nothing_relevant", "cold_user"
 """What may become of a user of the held-out part."""

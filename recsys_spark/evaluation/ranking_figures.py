@@ -14,14 +14,13 @@ from recsys_spark.evaluation.bootstrap import interval, resampled, user_group
 from recsys_spark.evaluation.groups import RELEVANT, USERS, GroupSums, Measured
 from recsys_spark.evaluation.ranking import (
     COLD_USER,
-    DIVERSIFIED,
     ITEM_BINS,
     NOTHING_RELEVANT,
     RANKED,
     RECENCY,
     similarity_names,
 )
-from recsys_spark.evaluation.rating import MAIN, Metric
+from recsys_spark.evaluation.rating import DIVERSIFIED, MAIN, Metric
 from recsys_spark.evaluation.segments import count_bins
 from recsys_spark.kernels.list_metrics import F64, gini, names
 from recsys_spark.side_by_side import side_by_side

@@ -18,6 +18,9 @@ from recsys_spark.kernels.scorer import PairScorer
 MAIN = "main"
 """The scorer that ranks the lists and is published."""
 
+DIVERSIFIED = "diversified"
+"""Stands for a scorer: the model's lists as they are published, chosen for variety."""
+
 RATING = "rating"
 """The scorer of a model for ranking that predicts ratings besides."""
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recsys_spark.evaluation.rating import MAIN, Metric
+from recsys_spark.evaluation.rating import DIVERSIFIED, MAIN, Metric
 from recsys_spark.schemas import METRICS, PinnedIds
 
 
@@ -52,7 +52,8 @@ def nested(metrics: Iterable[Metric]) -> dict[str, Any]:
     """The finished model's figures by part, and each baseline's on the test part (train, if there is no test part).
 
     Figures of all rows only: neither epochs nor segments. Each is a plain number; where the model's have intervals,
-    these lie beside them, `intervals: {mse: [low, high], ...}`.
+    these lie beside them, `intervals: {mse: [low, high], ...}`. Those of lists that are chosen for variety, on the part of
+    the baselines, are no baseline's: `diversified`.
     """
     finished = [m for m in metrics if m.epoch is None and m.segment is None]
     parts = {m.split for m in finished}
@@ -64,6 +65,8 @@ def nested(metrics: Iterable[Metric]) -> dict[str, Any]:
             tree[m.split][m.metric] = m.value
             if m.low is not None:
                 tree[m.split].setdefault("intervals", {})[m.metric] = [m.low, m.high]
+        elif m.split == compared and m.scorer == DIVERSIFIED:
+            tree.setdefault(DIVERSIFIED, {})[m.metric] = m.value
         elif m.split == compared:
             tree["baseline"].setdefault(m.scorer, {})[m.metric] = m.value
     return tree

@@ -131,9 +131,10 @@ def samples_in(text: str) -> list[Sample]:
 
 def _metrics(tree: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], float]]:
     """The plain numbers of the summary's metrics with their labels; ends of intervals stay in the tables."""
-    scored = [("main", part, values) for part, values in tree.items() if part != "baseline"]
+    scored = [("main", part, values) for part, values in tree.items() if part not in ("baseline", "diversified")]
     compared = "test" if "test" in tree else "train"
-    scored += [(name, compared, values) for name, values in tree.get("baseline", {}).items()]
+    others = {**tree.get("baseline", {}), **({"diversified": tree["diversified"]} if "diversified" in tree else {})}
+    scored += [(name, compared, values) for name, values in others.items()]
     for scorer, part, values in scored:
         for metric, value in values.items():
             if isinstance(value, int | float):
