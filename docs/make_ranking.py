@@ -27,7 +27,7 @@ the same kernels as any other.
 | `model.name` | learns |
 | --- | --- |
 | `ials` | to score 1 what a user likes and 0 all else, with less weight; the sum over all pairs is exact |
-| `joint` | the same, and beside it to predict ratings from the same vectors: `top_n.predicted_rating` |
+| `joint` | the same, and beside it to predict ratings from vectors of their own: `top_n.predicted_rating` |
 | `softmax` | a tower over the history; what a user likes against all other items, or against some that are drawn |
 | `bpr` | that what a user likes scores more than an item drawn by chance |
 | `blend` | several of them, each by itself; their scores, brought to one scale, add up in one wide dot product |
@@ -38,7 +38,7 @@ What counts as a like is `training.relevant_at`; without ratings every row, or e
 PROTOCOL = """\
 A fifth of each user's ratings is held out, the same ones for all; a held-out rating of at least 4 is relevant; all
 items are ranked but those that the user has among the fitted ratings. Settings were chosen on a
-fifth of the fitted ratings by {trials} trials for each method (`--tune`). NDCG@10 is a mean over users. Peers: ALS of
+fifth of the fitted ratings by as many trials for each method: {trials}. NDCG@10 is a mean over users. Peers: ALS of
 [implicit](https://github.com/benfred/implicit), all others of [irspack](https://github.com/tohtsky/irspack).
 """
 
@@ -55,6 +55,9 @@ NAMES = {
 def main() -> None:
     """Write the page, and its picture where matplotlib is installed."""
     figures = json.loads((HERE / "ranking.json").read_text())
+    timed = HERE / "evaluation_time.json"
+    if timed.exists():
+        figures["evaluation"] = json.loads(timed.read_text())
     (HERE / "ranking.md").write_text(page(figures), encoding="utf-8")
     draw(figures)
 
@@ -63,8 +66,7 @@ def page(figures: dict[str, Any]) -> str:
     """The page, of the parts that were measured."""
     parts = [INTRODUCTION]
     if "tuned" in figures:
-        trials = max(one["trials"] for one in figures["tuned"].values())
-        parts += ["## How it was measured\n\n" + PROTOCOL.format(trials=trials)]
+        parts += ["## How it was measured\n\n" + PROTOCOL.format(trials=_trials(figures["tuned"]))]
     if "peers" in figures:
         parts += [_peers(figures)]
     if "width" in figures:
@@ -75,6 +77,8 @@ def page(figures: dict[str, Any]) -> str:
         parts += [_seconds(figures)]
     if "folded" in figures:
         parts += [_folded(figures["folded"])]
+    if "evaluation" in figures:
+        parts += [_evaluation(figures["evaluation"])]
     return "\n".join(parts)
 
 
@@ -117,14 +121,16 @@ def _seconds(figures: dict[str, Any]) -> str:
     theirs, mine = figures["seconds"]["als"], figures["seconds"]["ials"]
     tuned = {name: figures["tuned"][name]["settings"] for name in ("ials", "als") if name in figures["tuned"]}
     chosen = "; ".join(f"{NAMES.get(name, f'`{name}`')}: {_settings(settings)}" for name, settings in tuned.items())
-    rows = [("implicit ALS", "", f"{theirs['seconds']:.1f}", f"{theirs['ndcg@10']:.4f}", "1")]
-    rows += [
-        ("`ials`", one["epochs"], f"{one['seconds']:.1f}", f"{one['ndcg@10']:.4f}", _times(one, theirs)) for one in mine
-    ]
-    table = _table(("", "epochs", "seconds", "NDCG@10", "times as long"), rows)
+    table = _table(
+        ("", "epochs", "seconds", "NDCG@10", "times as long"),
+        (
+            ("implicit ALS", "", f"{theirs['seconds']:.1f}", f"{theirs['ndcg@10']:.4f}", "1"),
+            ("`ials`", mine["epochs"], f"{mine['seconds']:.1f}", f"{mine['ndcg@10']:.4f}", _times(mine, theirs)),
+        ),
+    )
     told = (
-        "One fit of each to MovieLens 1M, one after the other on the same two cores, one seed; ours with ever more\n"
-        f"epochs until it ranks as well as ALS with the settings found for it. {chosen}."
+        f"One fit of each to MovieLens 1M on the same two cores, in turns, medians of {figures['seconds']['turns']};\n"
+        f"ours with as many epochs as it needs to rank as well as ALS with the settings found for it. {chosen}."
     )
     return f"## Seconds\n\n{told}\n\n{table}"
 
@@ -142,6 +148,34 @@ def _folded(found: dict[str, Any]) -> str:
         f"## Folding in\n\nNDCG@10 of {found['users']} users (a tenth) who were in training, and of the same users "
         f"left out of it and given a vector by their ratings afterwards, as `training.use_model` does.\n\n{table}"
     )
+
+
+def _evaluation(found: dict[str, Any]) -> str:
+    table = _table(
+        ("", "seconds", "times as long"),
+        (
+            (name, f"{seconds:.2f}", f"{seconds / found['seconds']['scoring']:.2f}")
+            for name, seconds in found["seconds"].items()
+        ),
+    )
+    return (
+        "## What ranking evaluation costs\n\n"
+        f"By `benchmarks/evaluation_time.py`: {found['users']:,} users x {found['items']:,} items, {found['ratings']:,} "
+        f"generated ratings\nof which a fifth is held out, dot products of {found['k']} columns, {found['cores']} cores, "
+        "warm, in turns. Scoring writes lists of ten for every user.\n"
+        f"Evaluation reads the ratings, makes the lists and gives all ranking figures with intervals and segments;\n"
+        f"popularity is ranked beside the model.\n\n{table}"
+    )
+
+
+def _trials(tuned: dict[str, Any]) -> str:
+    """How many trials a method had: of MovieLens 1M, of a width, of goodbooks."""
+    counts = {
+        "for each method": [one["trials"] for name, one in tuned.items() if "_" not in name or "neighbours" in name],
+        "for each width": [one["trials"] for name, one in tuned.items() if name.rpartition("_")[2].isdigit()],
+        "on goodbooks": [one["trials"] for name, one in tuned.items() if name.startswith("goodbooks")],
+    }
+    return ", ".join(f"{max(own)} {where}" for where, own in counts.items() if own)
 
 
 def _times(one: dict[str, float], other: dict[str, float]) -> str:

@@ -25,12 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="RUN", help="a run_id")
     parser.add_argument("--with", dest="with_run", required=True, metavar="RUN", help="the run_id to compare it with")
     parser.add_argument("--with-output", metavar="PATH", help="the output of the second run; default: output.path")
-    parser.add_argument(
-        "--scorer", default="main", help="of the first run: main (default) or another scorer that was measured"
-    )
-    parser.add_argument(
-        "--with-scorer", default="main", help="of the second run: main (default) or another scorer that was measured"
-    )
+    for option, which in (("--scorer", "first"), ("--with-scorer", "second")):
+        parser.add_argument(option, default="main", help=f"of the {which} run: main (the default), or a baseline")
 
 
 if __name__ == "__main__":

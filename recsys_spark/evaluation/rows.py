@@ -52,8 +52,8 @@ def nested(metrics: Iterable[Metric]) -> dict[str, Any]:
     """The finished model's figures by part, and each baseline's on the test part (train, if there is no test part).
 
     Figures of all rows only: neither epochs nor segments. Each is a plain number; where the model's have intervals,
-    these lie beside them, `intervals: {mse: [low, high], ...}`. Those of lists that are chosen for variety, on the part of
-    the baselines, are no baseline's: `diversified`.
+    these lie beside them, `intervals: {mse: [low, high], ...}`. Those of lists that are chosen for variety are
+    `diversified`, on the part of the baselines.
     """
     finished = [m for m in metrics if m.epoch is None and m.segment is None]
     parts = {m.split for m in finished}
