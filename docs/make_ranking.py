@@ -119,7 +119,7 @@ def _goodbooks(found: dict[str, Any]) -> str:
 
 def _seconds(figures: dict[str, Any]) -> str:
     theirs, mine = figures["seconds"]["als"], figures["seconds"]["ials"]
-    tuned = {name: figures["tuned"][name]["settings"] for name in ("ials", "als") if name in figures["tuned"]}
+    tuned = {name: figures["tuned"][name]["settings"] for name in ("als",) if name in figures["tuned"]}
     chosen = "; ".join(f"{NAMES.get(name, f'`{name}`')}: {_settings(settings)}" for name, settings in tuned.items())
     table = _table(
         ("", "epochs", "seconds", "NDCG@10", "times as long"),
@@ -130,7 +130,7 @@ def _seconds(figures: dict[str, Any]) -> str:
     )
     told = (
         f"One fit of each to MovieLens 1M on the same two cores, in turns, medians of {figures['seconds']['turns']};\n"
-        f"ours with as many epochs as it needs to rank as well as ALS with the settings found for it. {chosen}."
+        f"`conf/ials.yaml` with as many epochs as it needs to rank as well as ALS. {chosen}."
     )
     return f"## Seconds\n\n{told}\n\n{table}"
 
@@ -160,9 +160,9 @@ def _evaluation(found: dict[str, Any]) -> str:
     )
     return (
         "## What ranking evaluation costs\n\n"
-        f"By `benchmarks/evaluation_time.py`: {found['users']:,} users x {found['items']:,} items, {found['ratings']:,} "
-        f"generated ratings\nof which a fifth is held out, dot products of {found['k']} columns, {found['cores']} cores, "
-        "warm, in turns. Scoring writes lists of ten for every user.\n"
+        f"By `benchmarks/evaluation_time.py`: {found['users']:,} users x {found['items']:,} items, "
+        f"{found['ratings']:,} generated ratings\nof which a fifth is held out, dot products of {found['k']} columns, "
+        f"{found['cores']} cores, warm, in turns. Scoring writes lists of ten for every user.\n"
         f"Evaluation reads the ratings, makes the lists and gives all ranking figures with intervals and segments;\n"
         f"popularity is ranked beside the model.\n\n{table}"
     )

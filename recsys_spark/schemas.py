@@ -209,8 +209,8 @@ METRICS = TableSchema(
         Column(
             "scorer",
             pa.string(),
-            "main for the model, diversified for its lists chosen for variety, else the baseline: mean, item_mean, bias, "
-            "popularity, or one of evaluation.baselines",
+            "main for the model, diversified for its lists if these are chosen for variety, else the baseline: mean, "
+            "item_mean, bias, popularity, or one of evaluation.baselines",
         ),
         Column("strategy", pa.string(), "How the parts were made: split.strategy"),
         Column("protocol", pa.string(), "How it was measured: evaluation.protocol"),
@@ -235,10 +235,9 @@ METRICS = TableSchema(
             "mse_unclipped, rmse_unclipped, mae_unclipped of unclipped ones; accuracy and mae_most_likely of a "
             "classifier; mse_gain: the best baseline's mse minus the model's; loss and learning_rate of an epoch. Of "
             "ranking, with k: ndcg, recall, precision, map, mrr, hit_rate, novelty, item_coverage, gini, ndcg_gain "
-            "(the model's ndcg minus the best baseline's), similarity (of the items of a list, where lists are chosen for "
-            "variety); _sampled: among drawn items; _recent: ratings and users weighed by age; n_users, cold_users, "
-            "users_without_relevant_items, "
-            "cold_item_ratings",
+            "(the model's ndcg minus the best baseline's), similarity (of the items of a list, where lists are chosen "
+            "for variety); _sampled: among drawn items; _recent: newer ones weigh more; n_users, cold_users, "
+            "users_without_relevant_items, cold_item_ratings",
         ),
         Column("k", pa.int32(), "Cut-off of a ranking metric", nullable=True),
         Column("relevant_at", pa.float64(), "Of ranking: the lowest rating of a relevant item", nullable=True),

@@ -20,19 +20,21 @@ class _Rows(NamedTuple):
     user: I32
     item: I32
     rating: F32
-    weight: F32
     held: Flags
+    weight: F32 | None = None
 
     @classmethod
     def of(cls, batches: list[pa.RecordBatch]) -> Self:
-        return cls(*(pa.chunked_array([b.column(name) for b in batches]).to_numpy() for name in cls._fields))
+        names = [name for name in cls._fields if name in batches[0].schema.names]
+        return cls(**{name: pa.chunked_array([b.column(name) for b in batches]).to_numpy() for name in names})
 
     def cut(self, start: int, end: int) -> _Rows:
-        user, item, rating = self.user[start:end], self.item[start:end], self.rating[start:end]
-        return _Rows(user, item, rating, self.weight[start:end], self.held[start:end])
+        weight = None if self.weight is None else self.weight[start:end]
+        return _Rows(self.user[start:end], self.item[start:end], self.rating[start:end], self.held[start:end], weight)
 
     def batch(self) -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays([pa.array(column) for column in self], names=list(self._fields))
+        columns = {name: pa.array(column) for name, column in self._asdict().items() if column is not None}
+        return pa.RecordBatch.from_pydict(columns)
 
 
 class HeldOutUsers(NamedTuple):
@@ -52,7 +54,9 @@ class HeldOutUsers(NamedTuple):
     held_items: I32
 
     held_ratings: F32
-    held_weights: F32
+
+    held_weights: F32 | None
+    """What each held-out rating counts; none: all the same."""
 
     @classmethod
     def of(cls, rows: _Rows, starts: I64) -> Self:
@@ -73,7 +77,7 @@ class HeldOutUsers(NamedTuple):
             _offsets(n_held[asked]),
             rows.item[rows.held],
             rows.rating[rows.held],
-            rows.weight[rows.held],
+            None if rows.weight is None else rows.weight[rows.held],
         )
 
 
@@ -81,8 +85,8 @@ def held_out_users(batches: Iterable[pa.RecordBatch], *, at_once: int) -> Iterat
     """Cut rows into groups of users who have held-out rows.
 
     Args:
-        batches: `user` i32, `item` i32, `rating` f32, `weight` f32 and `held` bool, whether the row was held out of the
-            fit; ascending by user, then item. A user may begin in one batch and end in another.
+        batches: `user` i32, `item` i32, `rating` f32, `held` bool, whether the row was held out of the fit, and maybe
+            `weight` f32; ascending by user, then item. A user may begin in one batch and end in another.
         at_once: users in a group, at most.
 
     Returns:

@@ -204,11 +204,10 @@ def _of_parts(
         codes = part.indices.to_numpy()
         held = np.array([name == held_out for name in names])[codes]
         wanted = np.array([name == held_out or name in fitted for name in names])[codes]
-        weight = np.ones(len(held), np.float32)
+        columns = {name: batch.column(name) for name in ("user", "item", "rating")} | {"held": pa.array(held)}
         if plan.recency is not None:
-            weight = plan.recency.weights(days_of(batch.column("timestamp")))
-        columns = [*(batch.column(name) for name in ("user", "item", "rating")), pa.array(weight), pa.array(held)]
-        rows = pa.RecordBatch.from_arrays(columns, names=["user", "item", "rating", "weight", "held"])
+            columns["weight"] = pa.array(plan.recency.weights(days_of(batch.column("timestamp"))))
+        rows = pa.RecordBatch.from_pydict(columns)
         yield rows if wanted.all() else rows.filter(pa.array(wanted))
 
 
@@ -288,8 +287,10 @@ def _asked(users: HeldOutUsers, plan: RankingPlan) -> _Asked:
     relevant_items = users.held_items[ranked[owner] & rankable]
     counts = {"n_fitted": np.diff(users.fitted_offsets), "n_relevant": n_relevant, "n_cold": n_cold}
     fitted = _taken(users.fitted_offsets, users.fitted_items, chosen)
-    weight = np.bincount(owner[rankable], users.held_weights[rankable], len(users.users))[chosen]
-    recency = weight / np.maximum(n_relevant[chosen], 1)
+    recency = np.ones(len(chosen))
+    if users.held_weights is not None:
+        weight = np.bincount(owner[rankable], users.held_weights[rankable], len(users.users))[chosen]
+        recency = weight / n_relevant[chosen]
     return _Asked(chosen, *fitted, relevant_offsets, relevant_items, counts, recency, known)
 
 

@@ -6,12 +6,14 @@ million ratings take longer than scoring all pairs of their users and items.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from recsys_spark.storage import Folder
 
@@ -28,10 +30,12 @@ def training_files(ratings: DataFrame) -> DataFrame:
         ratings: nothing but a read of the stored training set.
     """
     # Spark gives URIs and takes paths
-    paths = [unquote(uri) for uri in ratings.inputFiles()]
-    local = all(_is_local(path) for path in paths)
-    files = ratings.sparkSession.read.format("binaryFile").load(paths)
-    return files.select("path" if local else "content")
+    spark, paths = ratings.sparkSession, [unquote(uri) for uri in ratings.inputFiles()]
+    if not all(_is_local(path) for path in paths):
+        return spark.read.format("binaryFile").load(paths).select("content")
+    # nothing is listed or opened again: a task gets a number and looks its path up
+    listed = F.from_json(F.lit(json.dumps(paths)), "array<string>")
+    return spark.range(0, len(paths), 1, len(paths)).select(F.get(listed, F.col("id").cast("int")).alias("path"))
 
 
 def columns_in(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

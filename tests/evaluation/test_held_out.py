@@ -49,6 +49,7 @@ def test_every_user_with_held_out_rows_comes_once_and_whole(rows: list[Row], cut
             found[user] = fitted.tolist(), group.held_items[span].tolist()
             expected = user + group.held_items[span] / np.float32(10)
             np.testing.assert_allclose(group.held_ratings[span], expected, rtol=1e-6)
+            assert group.held_weights is not None
             np.testing.assert_array_equal(group.held_weights[span], group.held_items[span] - user)
     assert found == {
         user: (
