@@ -38,8 +38,9 @@ What counts as a like is `training.relevant_at`; without ratings every row, or e
 PROTOCOL = """\
 A fifth of each user's ratings is held out, the same ones for all; a held-out rating of at least 4 is relevant; all
 items are ranked but those that the user has among the fitted ratings. Settings were chosen on a
-fifth of the fitted ratings by as many trials for each method: {trials}. NDCG@10 is a mean over users. Peers: ALS of
-[implicit](https://github.com/benfred/implicit), all others of [irspack](https://github.com/tohtsky/irspack).
+fifth of the fitted ratings, with the same number of trials for each method: {trials}. NDCG@10 is a
+mean over users. Peers: ALS of [implicit](https://github.com/benfred/implicit), all others of
+[irspack](https://github.com/tohtsky/irspack).
 """
 
 NAMES = {
@@ -171,11 +172,11 @@ def _evaluation(found: dict[str, Any]) -> str:
 def _trials(tuned: dict[str, Any]) -> str:
     """How many trials a method had: of MovieLens 1M, of a width, of goodbooks."""
     counts = {
-        "for each method": [one["trials"] for name, one in tuned.items() if "_" not in name or "neighbours" in name],
-        "for each width": [one["trials"] for name, one in tuned.items() if name.rpartition("_")[2].isdigit()],
-        "on goodbooks": [one["trials"] for name, one in tuned.items() if name.startswith("goodbooks")],
+        "": [one["trials"] for name, one in tuned.items() if "_" not in name or "neighbours" in name],
+        "for each width ": [one["trials"] for name, one in tuned.items() if name.rpartition("_")[2].isdigit()],
+        "on goodbooks ": [one["trials"] for name, one in tuned.items() if name.startswith("goodbooks")],
     }
-    return ", ".join(f"{max(own)} {where}" for where, own in counts.items() if own)
+    return "; ".join(f"{where}{max(own)}" for where, own in counts.items() if own)
 
 
 def _times(one: dict[str, float], other: dict[str, float]) -> str:

@@ -117,7 +117,7 @@ def test_the_page_of_ranking_shows_what_was_measured_and_nothing_else() -> None:
     method = {"ndcg@10": 0.31234, "seeds": [0.31, 0.32], "settings": {"model.l2": 0.0123456}, "seconds": 2.0}
     test = {"gain": 0.01, "low": 0.005, "high": 0.015, "p": 1e-9}
     figures = {
-        "tuned": {"als": {"trials": 7, "settings": {"factors": 8}}},
+        "tuned": {"als": {"trials": 7, "settings": {"factors": 8}}, "ials_16": {"trials": 3, "settings": {}}},
         "peers": {
             "methods": {"ials": method, "als": method | {"ndcg@10": 0.30}},
             "paired": {"als": test},
@@ -125,11 +125,12 @@ def test_the_page_of_ranking_shows_what_was_measured_and_nothing_else() -> None:
         },
         "seconds": {
             "als": {"seconds": 2.0, "ndcg@10": 0.3},
-            "ials": [{"epochs": 5, "seconds": 9.0, "ndcg@10": 0.31}],
+            "ials": {"epochs": 5, "seconds": 9.0, "ndcg@10": 0.31},
+            "turns": 3,
         },
     }
     told = make_ranking.page(figures)
-    assert "by 7 trials for each method" in told
+    assert "the same number of trials for each method: 7; for each width 3." in told
     assert "| implicit ALS | 0.3000 | 0.3100, 0.3200 | +0.0100 [+0.0050, +0.0150], 1.0e-09 |" in told
     assert "| **`ials`** | 0.3123 |" in told
     assert "l2 0.01235" in told
