@@ -43,7 +43,7 @@ class SegmentSettings(Section):
 class DiversitySettings(Section):
     """Lists that trade scores for variety, chosen out of the best entries of each user."""
 
-    pool: int = Field(100, ge=1, le=10_000)
+    pool: int = Field(100, ge=1, le=1000)
     """Entries that a list is chosen out of: the best ones of each user."""
 
     relevance: float | None = Field(None, gt=0, le=1)
