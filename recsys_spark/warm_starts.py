@@ -19,8 +19,9 @@ from recsys_spark.models.warm import Weights
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 
-STEADY_SPLITS = ("random",)
-"""Strategies in which a row's part depends on its key and the seed alone, whatever rows there are beside it."""
+STEADY_SPLITS = ("random", "held_out_users")
+"""Strategies in which what a fit is given depends on keys and the seed alone, whatever rows there are beside: those of
+the rows, or of their users. (Which of a held-out user's rows are the history may change: no fit is given any of them.)"""
 
 _OF_TRAINING = ("objective", "target")
 """Settings of the training that say what the weights mean."""

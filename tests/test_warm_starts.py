@@ -110,15 +110,24 @@ def test_other_ids_mean_other_rows(tmp_path: Path, known: Vocabularies) -> None:
     assert "are not those that tonight's" in (start.cold_because or "")
 
 
-def test_a_split_that_moves_rows_between_parts_starts_cold(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "reason"),
+    [
+        ("temporal", "split.strategy temporal does not leave each row in its part"),
+        ("random_per_user", "split.strategy random_per_user does not leave each row in its part"),
+        # a user is held out for ever or never
+        ("held_out_users", None),
+    ],
+)
+def test_a_split_that_moves_rows_between_parts_starts_cold(tmp_path: Path, strategy: str, reason: str | None) -> None:
     # the same strategy on both nights: still a row of tonight's test part may have been a train row before
     tonight = settings()
-    moving = tonight.split.model_copy(update={"strategy": "temporal"})
+    moving = tonight.split.model_copy(update={"strategy": strategy})
     sections = {"model": tonight.model, "training": tonight.training, "split": moving}
     model_id = stored(tmp_path, settings={name: s.model_dump(mode="json") for name, s in sections.items()})
     changed = tonight.model_copy(update={"split": moving})
     start = start_from(Folder(str(tmp_path)), model_id, changed, vocabularies("a"), COLUMNS)
-    assert start.cold_because == "split.strategy temporal does not leave each row in its part"
+    assert start.cold_because == reason
 
 
 def test_features_of_other_columns_start_cold(tmp_path: Path) -> None:
