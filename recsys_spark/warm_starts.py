@@ -21,7 +21,8 @@ from recsys_spark.storage import Folder
 
 STEADY_SPLITS = ("random", "held_out_users")
 """Strategies in which what a fit is given depends on keys and the seed alone, whatever rows there are beside: those of
-the rows, or of their users. (Which of a held-out user's rows are the history may change: no fit is given any of them.)"""
+the rows, or of their users (which of a held-out user's rows are the history may change: no fit is given any of them).
+"""
 
 _OF_TRAINING = ("objective", "target")
 """Settings of the training that say what the weights mean."""
