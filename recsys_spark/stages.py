@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -20,12 +19,14 @@ from recsys_spark import artifact
 from recsys_spark.answers import ANSWERS, say_metrics
 from recsys_spark.auditing import audit_night
 from recsys_spark.bookkeeping import announce, enter, leave_as_it_is, open_books, sink_of
+from recsys_spark.capping import cap
 from recsys_spark.carrying import remember, wanted_users
-from recsys_spark.errors import ConfigError, DataError
+from recsys_spark.errors import DataError
 from recsys_spark.evaluation.epochs import epoch_metrics
 from recsys_spark.evaluation.fits import Evidence, measure
 from recsys_spark.evaluation.rating import Metric
 from recsys_spark.evaluation.rows import metric_rows, nested, stored_metrics
+from recsys_spark.fitting import start_of, take_into_use, trainer_of
 from recsys_spark.folding import folded_in
 from recsys_spark.ingest import night
 from recsys_spark.ingest.encoding import Vocabularies
@@ -35,8 +36,6 @@ from recsys_spark.ingest.quality import NOT_SEEN, seen_rows
 from recsys_spark.ingest.reconcile import reconcile, stored_rows
 from recsys_spark.job import Job, seen_filter
 from recsys_spark.known_features import KnownFeatures
-from recsys_spark.manifest import Manifest
-from recsys_spark.models.registry import model_for
 from recsys_spark.planning import (
     eligibility_of,
     plan_of_lists,
@@ -56,22 +55,13 @@ from recsys_spark.schemas import (
     USER_OUTCOMES,
     USERS,
 )
-from recsys_spark.scoring.all_pairs import ScoringPlan
-from recsys_spark.scoring.caps import capped, item_bounds, most_lists
 from recsys_spark.scoring.staging import stage_lists
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
-from recsys_spark.storage import Folder
-from recsys_spark.stored_models import cold_in_test, columns_of, night_artefact, save_with_networks, scorers_for
-from recsys_spark.training.rows import TrainingRows
-from recsys_spark.warm_starts import Start, start_from
+from recsys_spark.stored_models import cold_in_test, night_artefact, save_with_networks, scorers_for
 
 GROUPS = "groups.json"
 """In the folder of the stage `evaluate`: sums by group of users."""
-
-if TYPE_CHECKING:
-    from recsys_spark.training.checkpoints import Checkpoints
-    from recsys_spark.training.fit import Trainer
 
 
 def nightly(job: Job) -> None:
@@ -156,13 +146,13 @@ def train(job: Job) -> None:
 
     ingested, settings = job.ingested(), job.settings
     if job.in_use is not None:
-        _take_into_use(job, ingested, job.in_use)
+        take_into_use(job, ingested, job.in_use)
         return
     with job.progress.stage("train"), opened_rows(ingested.folder / "ratings", settings.training) as rows:
         known = KnownFeatures.of(settings, ingested)
-        start = _start(job, ingested, known, rows)
+        start = start_of(job, ingested, known, rows)
         states = Checkpoints(job.states, settings.training.checkpoint_seconds, job.progress.say)
-        models = fit_all(_trainer(job, known, states), rows, starts=start.weights)
+        models = fit_all(trainer_of(job, known, states), rows, starts=start.weights)
         artefact = night_artefact(
             models,
             rows,
@@ -241,7 +231,7 @@ def score(job: Job) -> None:
             say=job.progress.say,
         )
         if plan.gives_pools:
-            _cap(job, plan, pools, lists, n_lists=work.users)
+            cap(job, plan, pools, lists, n_lists=work.users)
         if wanted.carried is not None:
             wanted.carried.write.mode("append").parquet(str(lists))
         n_candidates = len(plan.candidates)
@@ -259,25 +249,6 @@ def score(job: Job) -> None:
     job.summary.counts |= counts
     job.summary.model_id = trained["model_id"]
     job.summary.answers = ANSWERS[job.settings.training.objective]
-
-
-def _cap(job: Job, plan: ScoringPlan, pools: Folder, lists: Folder, *, n_lists: int) -> None:
-    """Take lists out of pools so that no item is in too many."""
-    diversity = job.settings.scoring.diversity
-    assert diversity is not None
-    most = most_lists(diversity, n_lists)
-    staged = job.spark.read.parquet(str(pools))
-    say = job.progress.say
-    bounds = item_bounds(staged, n_items=plan.scorer.n_items, n=plan.top_n, most_lists=most, say=say)
-    capped(staged, bounds, n=plan.top_n).write.mode("overwrite").parquet(str(lists))
-    pools.delete()
-    size = F.size("item_indices")
-    short = job.spark.read.parquet(str(lists)).where((size < plan.top_n) & (F.col("outcome") != "error")).count()
-    if short:
-        job.run.warn(
-            f"scoring.diversity: {short:,} of {n_lists:,} lists have fewer than {plan.top_n} items: no item is in more "
-            f"than {most:,} lists, and the pools of {diversity.pool} items ran out"
-        )
 
 
 def publish(job: Job, standing: Standing) -> None:
@@ -363,37 +334,6 @@ def _publish_tables(job: Job, ingested: Ingested, model_id: str, lists: DataFram
     job.summary.tables["models"] = str(run.models / model_id)
 
 
-def _trainer(job: Job, known: KnownFeatures, states: Checkpoints) -> Trainer:
-    from recsys_spark.training.fit import Trainer
-    from recsys_spark.training.progress_bar import ProgressBar
-
-    settings = job.settings
-    return Trainer(
-        model_for(settings.model),
-        settings.training,
-        known.sides,
-        settings.quality.rating_range,
-        watcher=ProgressBar(say=job.progress.lines_only),
-        checkpoints=states,
-    )
-
-
-def _start(job: Job, ingested: Ingested, known: KnownFeatures, rows: TrainingRows) -> Start:
-    """Where the fits start; if they should start warm and cannot, the reader of the summary is told why."""
-    from recsys_spark.training.fits import planned
-
-    settings = job.settings
-    if not settings.training.warm_start:
-        return Start()
-    columns = columns_of(known, rows, planned(rows, settings.training))
-    start = start_from(job.run.models, job.last_model, settings, ingested.vocabularies, columns)
-    if start.cold_because is not None:
-        job.run.warn(f"training.warm_start: cold, since of the last model {job.last_model} {start.cold_because}")
-    cold = f"cold start: {start.cold_because or 'no model of an earlier date'}"
-    job.progress.say(cold if start.model_id is None else f"warm start from {start.model_id}")
-    return start
-
-
 def _tell_exclusions(job: Job, excluded: ExclusionCounts) -> None:
     job.progress.say(f"scoring.exclude: {excluded}")
     if excluded.unknown and not excluded.barred:
@@ -415,34 +355,6 @@ def _metrics(job: Job, ingested: Ingested, model_id: str) -> DataFrame:
         strategy=job.settings.split.strategy,
         protocol=job.settings.evaluation.protocol,
     )
-
-
-def _take_into_use(job: Job, ingested: Ingested, manifest: Manifest) -> None:
-    """Leave the record that a training would have left."""
-    described = manifest.description
-    objective = described.settings.get("training", {}).get("objective", "rating")
-    if objective != job.settings.training.objective:
-        raise ConfigError(
-            "training.objective",
-            expected=f"{objective}, as of the model {manifest.model_id} in use",
-            found=job.settings.training.objective,
-            hint="the configuration that the model was trained with has it",
-        )
-    with job.progress.stage("train"):
-        # what is damaged ends the night here
-        scorers_for(str(job.run.models / manifest.model_id), ingested.vocabularies)
-        record = {
-            "model_id": manifest.model_id,
-            "samples": described.samples,
-            "epochs": described.epochs["published"],
-            "counts": {},
-            "history": [],
-        }
-        job.folder("train").write_json(RECORD, record)
-        job.progress.say(
-            f"model {manifest.model_id} of {manifest.created_at:%Y-%m-%d %H:%M} UTC is used, none is trained"
-        )
-    job.summary.model_id = manifest.model_id
 
 
 def _measured(job: Job) -> list[Metric]:

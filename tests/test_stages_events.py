@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from recsys_spark import artifact, config, stages
 from recsys_spark.errors import ConfigError
+from recsys_spark.fitting import take_into_use
 from recsys_spark.job import Job
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
@@ -156,4 +157,4 @@ def test_a_model_in_use_must_answer_the_same_question(job: JobMaker, weighted: J
         "model.name=dot", "training.objective=rating", "source.columns.rating=event", "training.use_model=latest"
     )
     with pytest.raises(ConfigError, match=r"training\.objective: expected ranking, as of the model ials-"):
-        stages._take_into_use(other, None, other.in_use)  # type: ignore[arg-type]
+        take_into_use(other, None, other.in_use)  # type: ignore[arg-type]
