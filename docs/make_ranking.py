@@ -113,9 +113,21 @@ def _width(rows: list[dict[str, Any]]) -> str:
 
 
 def _goodbooks(found: dict[str, Any]) -> str:
-    rows = ((label, f"{found[name]['ndcg@10']:.4f}") for name, label in (("ials", "`ials`"), ("als", "implicit ALS")))
-    table = _table(("256 columns", "NDCG@10"), rows)
-    return f"## goodbooks-10k (Kaggle release)\n\n{table}\n`ials` minus ALS: {_gain(found['paired'])}.\n"
+    measured = [name for name in ("ials", "als") if name in found]
+    table = _table(
+        ("256 columns", "NDCG@10", "seeds", "settings"),
+        (
+            (
+                NAMES.get(name, f"`{name}`"),
+                f"{found[name]['ndcg@10']:.4f}",
+                ", ".join(f"{seed:.4f}" for seed in found[name]["seeds"]),
+                _settings(found[name]["settings"]),
+            )
+            for name in measured
+        ),
+    )
+    told = f"\n`ials` minus ALS: {_gain(found['paired'])}.\n" if "paired" in found else ""
+    return f"## goodbooks-10k (Kaggle release)\n\n{table}{told}"
 
 
 def _seconds(figures: dict[str, Any]) -> str:
