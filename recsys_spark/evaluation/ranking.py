@@ -336,7 +336,7 @@ def _figures(lists: TopN, relevant_offsets: I64, relevant_items: I32, plan: Rank
         pa.array(np.concatenate(([0], np.cumsum(counts))), pa.int32()), pa.array(items[inside])
     )
     owner = np.repeat(np.arange(len(items)), np.diff(relevant_offsets))
-    found["relevant_by_popularity"] = _by_bin(owner, plan.item_bin[relevant_items], len(items))
+    found["relevant_by_popularity"] = _as_lists(_counts_by_bin(owner, plan.item_bin[relevant_items], len(items)))
     hits = []
     for k in plan.cutoffs:
         rows, places = np.nonzero(relevant[:, :k])
@@ -353,10 +353,6 @@ def _together(fitted: tuple[I64, I32], users: HeldOutUsers, chosen: I64) -> tupl
     order = np.argsort(owner, kind="stable")
     items = np.concatenate((fitted[1], held[1]))[order]
     return np.concatenate(([0], np.cumsum(counts))).astype(np.int64), items
-
-
-def _by_bin(owner: I64, bins: I64, n: int) -> pa.Array:
-    return _as_lists(_counts_by_bin(owner, bins, n))
 
 
 def _counts_by_bin(owner: I64, bins: I64, n: int) -> I64:
