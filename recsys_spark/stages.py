@@ -263,14 +263,15 @@ def publish(job: Job, standing: Standing) -> None:
     job.summary.counts |= ingested.counts | trained["counts"] | scored | found
     job.summary.model_id = trained["model_id"]
     job.summary.answers = ANSWERS[job.settings.training.objective]
-    groups = job.folder("evaluate").read_json(GROUPS)
-    if groups:
-        job.run.evaluations.write_json(f"{job.run.run_id}.json", groups)
     status = HISTORY_ONLY if standing.history_only else PUBLISHED
     with job.progress.stage("publish"):
         announce(job, status)
         _publish_tables(job, ingested, trained["model_id"], lists, current=status == PUBLISHED)
         job.summary.status = status
+        # only now: an attempt that dies before leaves nothing of itself
+        groups = job.folder("evaluate").read_json(GROUPS)
+        if groups:
+            job.run.evaluations.write_json(f"{job.run.run_id}.json", groups)
     with job.progress.stage("ledger"):
         enter(job, ingested.vocabularies.ids)
         if status == PUBLISHED:
