@@ -333,10 +333,64 @@ TOP_USERS = TableSchema(
     ),
 )
 
+SIMILAR_ITEMS = TableSchema(
+    "similar_items",
+    "The most similar items of every item that the model knows, by the last similar_items",
+    ("target_item_id", "rank"),
+    (
+        Column("target_item_id", ITEM, "The item that the others are similar to, in the source's own type"),
+        Column("rank", pa.int32(), "1 is most similar; 1..n without gaps"),
+        Column("item_id", ITEM, "Another item, in the source's own type"),
+        Column("score", pa.float32(), "The similarity, by the measure; of equal ones the lower item_index comes first"),
+        Column(
+            "measure",
+            pa.string(),
+            "cosine or dot: of the model's item vectors, without biases; correlation: Pearson's, of the scores of two "
+            "items over drawn users",
+        ),
+        *_ANSWER,
+    ),
+)
+
+_VECTOR = (
+    Column("vector", pa.list_(pa.float32()), "As the published scorer has it; all rows have as many numbers"),
+    Column("bias", pa.float32(), "What is added to the scores, where the model has such a bias", nullable=True),
+    *_ANSWER,
+)
+
+ITEM_VECTORS = TableSchema(
+    "item_vectors",
+    "The model's vector of every item that it knows, for anybody's vector search, by the last vectors",
+    ("item_id",),
+    (Column("item_id", ITEM, "The item, in the source's own type"), *_VECTOR),
+)
+
+USER_VECTORS = TableSchema(
+    "user_vectors",
+    "The model's vector of every user whom it knows, by the last vectors",
+    ("user_id",),
+    (Column("user_id", USER, "The user, in the source's own type"), *_VECTOR),
+)
+
+EMBEDDING_MAPS = TableSchema(
+    "embedding_maps",
+    "Item vectors laid out on a plane, by the last report that had maps",
+    ("method", "parameter", "normalised", "item_id"),
+    (
+        Column("item_id", ITEM, "The item, in the source's own type; above a number of items some were drawn"),
+        Column("method", pa.string(), "pca, tsne or umap"),
+        Column("parameter", pa.float64(), "tsne: perplexity; umap: neighbours", nullable=True),
+        Column("normalised", pa.bool_(), "Whether vectors were brought to length 1 before"),
+        Column("x", pa.float32(), "First coordinate; of pca that of the largest variance"),
+        Column("y", pa.float32(), "Second coordinate"),
+        *_ANSWER,
+    ),
+)
+
 TABLES = (TOP_N, TOP_N_HISTORY, USER_OUTCOMES, ITEMS, USERS, RATINGS, QUARANTINE, METRICS, RUNS)
 """Those of every night."""
 
-ALL_TABLES = (*TABLES, TRIALS, RANKED_PAIRS, TOP_USERS)
+ALL_TABLES = (*TABLES, TRIALS, RANKED_PAIRS, TOP_USERS, SIMILAR_ITEMS, ITEM_VECTORS, USER_VECTORS, EMBEDDING_MAPS)
 """Also those of jobs that run now and then."""
 
 
