@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pyspark.sql import DataFrame
+
 from recsys_spark import __version__, config
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.job import Job
@@ -13,9 +15,9 @@ from recsys_spark.publishing.sink import Sink
 from recsys_spark.publishing.sinks import SINKS
 from recsys_spark.publishing.standing import Attempt, Standing, standing_to
 from recsys_spark.publishing.summary import Summary
-from recsys_spark.schemas import RUNS, TABLES, PinnedIds
+from recsys_spark.schemas import RUNS, TABLES, PinnedIds, TableSchema
 
-NOT_OF_A_NIGHT = ("run", "tune", "pairs", "maintenance")
+NOT_OF_A_NIGHT = ("run", "tune", "pairs", "similar_items", "maintenance")
 """Sections of the configuration that change nothing about what a night publishes."""
 
 
@@ -79,6 +81,14 @@ def enter(job: Job, ids: PinnedIds, *, restored_run: str | None = None) -> None:
     job.summary.warnings = job.run.warnings
     job.run.summaries.write_json(f"{job.run.run_id}.json", job.summary.as_dict())
     ledger.settle(job.run.state)
+
+
+def publish_alone(job: Job, ids: PinnedIds, table: TableSchema, rows: DataFrame) -> None:
+    """Make a table that belongs to no night visible, once it is sure that the output is still this run's."""
+    job.check_lock()
+    sink = sink_of(job, ids)
+    sink.publish_alone(table, rows)
+    job.summary.tables[table.name] = sink.location(table)
 
 
 def config_hash(job: Job) -> str:

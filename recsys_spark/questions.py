@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pyspark.sql import DataFrame
-
-from recsys_spark.bookkeeping import sink_of
+from recsys_spark.bookkeeping import publish_alone
 from recsys_spark.errors import ConfigError
 from recsys_spark.evaluation.rating import MAIN
 from recsys_spark.folding import folded_in
 from recsys_spark.ingest import candidate_pairs
-from recsys_spark.ingest.ingested import Ingested
 from recsys_spark.job import Job
 from recsys_spark.planning import (
     candidates_of,
@@ -28,7 +25,7 @@ from recsys_spark.planning import (
 )
 from recsys_spark.publishing.audit_users import audit_user_lists
 from recsys_spark.publishing.rows import ranked_pair_rows, top_users_rows
-from recsys_spark.schemas import RANKED_PAIRS, TOP_USERS, TableSchema
+from recsys_spark.schemas import RANKED_PAIRS, TOP_USERS
 from recsys_spark.scoring.ranking import WITH_SCORE, RankingPlan, rank_pairs
 from recsys_spark.scoring.top_users import stage_user_lists
 from recsys_spark.stored_models import scorers_for
@@ -58,9 +55,9 @@ def score_pairs(job: Job) -> None:
     if not with_score:
         job.run.warn(f"pairs: none of them has a score ({told}); are its columns the right ones?")
     counts = {"pairs_read": read, "pairs_ranked": with_score, "rows_published": sum(reasons.values())}
-    _publish_alone(
-        job, ingested, RANKED_PAIRS, ranked_pair_rows(ranked, job.run, trained["model_id"], datetime.now(UTC))
-    )
+    with job.progress.stage("publish"):
+        rows = ranked_pair_rows(ranked, job.run, trained["model_id"], datetime.now(UTC))
+        publish_alone(job, ingested.vocabularies.ids, RANKED_PAIRS, rows)
     staged.delete()
     job.summary.counts |= counts
     job.summary.model_id = trained["model_id"]
@@ -98,17 +95,10 @@ def top_users(job: Job) -> None:
         )
     if found["error"]:
         job.run.warn(f"top_users: {found['error']:,} items have no list, since a score of theirs is not finite")
-    _publish_alone(job, ingested, TOP_USERS, top_users_rows(lists, job.run, trained["model_id"], datetime.now(UTC)))
+    with job.progress.stage("publish"):
+        rows = top_users_rows(lists, job.run, trained["model_id"], datetime.now(UTC))
+        publish_alone(job, ingested.vocabularies.ids, TOP_USERS, rows)
     staged.delete()
     counts = {"pairs_scored": decided, "pairs_skipped": decided - work.scored}
     job.summary.counts |= counts | {"rows_published": found["rows_published"]}
     job.summary.model_id = trained["model_id"]
-
-
-def _publish_alone(job: Job, ingested: Ingested, table: TableSchema, rows: DataFrame) -> None:
-    """Make the answer visible."""
-    with job.progress.stage("publish"):
-        job.check_lock()
-        sink = sink_of(job, ingested.vocabularies.ids)
-        sink.publish_alone(table, rows)
-    job.summary.tables[table.name] = sink.location(table)

@@ -31,7 +31,7 @@ from recsys_spark.models.settings import (
     SoftmaxSettings,
 )
 from recsys_spark.publishing.settings import AuditSettings, OutputSettings, ReportSettings, RunSettings
-from recsys_spark.scoring.settings import ScoringSettings
+from recsys_spark.scoring.settings import ScoringSettings, SimilarItemsSettings
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.tuning.settings import TuneSettings
 
@@ -68,6 +68,9 @@ class Settings(Section):
 
     pairs: PairsSource = PairsSource()
     """The pairs that the job `score_pairs` ranks."""
+
+    similar_items: SimilarItemsSettings = SimilarItemsSettings()
+    """What the job `similar_items` makes, and whether a night does so as well."""
 
     evaluation: EvaluationSettings = EvaluationSettings()
     """What is measured."""

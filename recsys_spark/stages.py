@@ -58,6 +58,7 @@ from recsys_spark.schemas import (
 from recsys_spark.scoring.staging import stage_lists
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
+from recsys_spark.similar_items import similar_items_of_night
 from recsys_spark.stored_models import cold_in_test, night_artefact, save_with_networks, scorers_for
 
 GROUPS = "groups.json"
@@ -83,6 +84,7 @@ def nightly(job: Job) -> None:
         job.discard(stage)
         step(job)
     publish(job, standing)
+    similar_items_of_night(job)
 
 
 def preload_training() -> None:

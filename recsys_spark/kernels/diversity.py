@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys_spark.kernels.arrays import F32, I32, I64, read_only
+from recsys_spark.kernels.arrays import F32, I32, I64
 from recsys_spark.kernels.jit import jit
 from recsys_spark.kernels.lists import TopN
 from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.kernels.similarity import unit_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +41,7 @@ class Diversity:
         """By the vectors of a scorer's items; of none without `relevance`, which then is 1."""
         if relevance is None:
             return cls(pool, 1.0, np.zeros((scorer.n_items, 0), np.float32))
-        vectors = scorer.item.astype(np.float64)
-        lengths = np.sqrt((vectors**2).sum(axis=1, keepdims=True))
-        units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-        return cls(pool, relevance, read_only(units.astype(np.float32)))
+        return cls(pool, relevance, unit_rows(scorer.item))
 
     def in_order_of_choice(self, pools: TopN, n: int) -> TopN:
         """The first n choices of each pool, in the order in which they are chosen.

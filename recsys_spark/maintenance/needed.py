@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recsys_spark.publishing.sink import Sink
-from recsys_spark.schemas import RANKED_PAIRS, TOP_N, TOP_N_HISTORY, TOP_USERS
+from recsys_spark.schemas import (
+    EMBEDDING_MAPS,
+    ITEM_VECTORS,
+    RANKED_PAIRS,
+    SIMILAR_ITEMS,
+    TOP_N,
+    TOP_N_HISTORY,
+    TOP_USERS,
+    USER_VECTORS,
+)
+
+_OF_NO_NIGHT = (RANKED_PAIRS, TOP_USERS, SIMILAR_ITEMS, ITEM_VECTORS, USER_VECTORS, EMBEDDING_MAPS)
+"""Tables that may name a model of any earlier night."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ def needed_by_tables(sink: Sink) -> Needed:
     """What the tables name. The driver collects a row for each run that one of them holds."""
     visible = sink.visible_run()
     runs, models = set() if visible is None else {visible}, set()
-    for table in (TOP_N, TOP_N_HISTORY, RANKED_PAIRS, TOP_USERS):
+    for table in (TOP_N, TOP_N_HISTORY, *_OF_NO_NIGHT):
         rows = sink.read(table)
         if rows is not None:
             named = rows.select("run_id", "model_id").distinct().collect()

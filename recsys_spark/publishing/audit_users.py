@@ -6,10 +6,10 @@ it on the way: the users' lists of seen and of barred items are not turned round
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recsys_spark.errors import AuditError
+from recsys_spark.publishing.rules import broken, descending, finite, hold
 
 
 def audit_user_lists(
@@ -38,14 +38,14 @@ def audit_user_lists(
         "rows_published": F.coalesce(F.sum(F.size("user_indices")), F.lit(0)),
         "error": F.count_if(~F.col("finite")),
     }
-    found = _hold(lists, rules, totals, "items", stage)
+    found = hold(lists, rules, totals, "items", stage)
     if not found["rows"] == found["items"] == n_items:
         rows = f"{found['rows']:,} rows of {found['items']:,} items"
-        raise _broken("one_row_for_each_item", f"{n_items:,} rows", rows, stage)
+        raise broken("one_row_for_each_item", f"{n_items:,} rows", rows, stage)
     entries = lists.select("item_index", F.explode("user_indices").alias("user_index"))
     of_users = entries.groupBy("user_index").agg(F.collect_list("item_index").alias("items"))
     known = users.select("user_index", "seen", "barred", F.lit(True).alias("expected"))
-    _hold(
+    hold(
         of_users.join(known, on="user_index", how="left"),
         _rules_of_users(exclude_seen=exclude_seen),
         {},
@@ -66,8 +66,8 @@ def _rules_of_lists(top_users: int) -> dict[str, Column]:
         "not_finite_has_no_list": F.col("finite") | (F.size(users) == 0),
         "known_ids": F.forall(ids, lambda i: i.isNotNull()),
         "each_user_once": F.size(F.array_distinct(users)) == F.size(users),
-        "finite_scores": F.forall(scores, lambda s: s.isNotNull() & ~F.isnan(s) & (F.abs(s) != float("inf"))),
-        "scores_descend": F.coalesce(scores == F.reverse(F.array_sort(scores)), F.lit(False)),
+        "finite_scores": finite(scores),
+        "scores_descend": descending(scores),
     }
 
 
@@ -76,21 +76,3 @@ def _rules_of_users(*, exclude_seen: bool) -> dict[str, Column]:
     if exclude_seen:
         rules["nothing_seen"] = ~F.arrays_overlap("items", "seen")
     return rules
-
-
-def _hold(rows: DataFrame, rules: dict[str, Column], totals: dict[str, Column], of: str, stage: str) -> Row:
-    """Gives the totals, if every rule holds for every row."""
-    sound = {name: F.coalesce(rule, F.lit(False)) for name, rule in rules.items()}
-    broken = (F.count_if(~rule).alias(name) for name, rule in sound.items())
-    found = rows.agg(*broken, *(total.alias(name) for name, total in totals.items())).collect()[0]
-    for name, rule in sound.items():
-        if found[name]:
-            example = rows.where(~rule).drop("seen", "barred").head()
-            shown = f", such as {example.asDict()}" if example else ""
-            raise _broken(name, f"to hold for all {of}", f"{found[name]:,} {of} for whom it does not{shown}", stage)
-    return found
-
-
-def _broken(rule: str, expected: str, found: str, stage: str) -> AuditError:
-    hint = f"the visible tables are unchanged; the rows are kept in {stage}"
-    return AuditError(f"rule {rule}", expected=expected, found=found, hint=hint)

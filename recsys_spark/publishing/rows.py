@@ -74,9 +74,36 @@ def top_users_rows(lists: DataFrame, run: Run, model_id: str, generated_at: date
     )
 
 
+def similar_items_rows(lists: DataFrame, measure: str, run: Run, model_id: str, generated_at: datetime) -> DataFrame:
+    """The rows of `similar_items`: one for each entry of each item's list; see `top_users_rows`.
+
+    Args:
+        lists: staged lists, one row for each item.
+        measure: what the scores are.
+        run: gives run_id and as_of.
+        model_id: the artefact whose items were compared.
+        generated_at: when they are published.
+    """
+    entries = F.posexplode(F.arrays_zip("similar_ids", "scores")).alias("place", "entry")
+    rows = lists.select(F.col("item_id").alias("target_item_id"), entries)
+    return rows.select(
+        "target_item_id",
+        (F.col("place") + 1).cast("int").alias("rank"),
+        F.col("entry.similar_ids").alias("item_id"),
+        F.col("entry.scores").alias("score"),
+        F.lit(measure).alias("measure"),
+        *_signed(run, model_id, generated_at),
+    )
+
+
+def signed_rows(rows: DataFrame, run: Run, model_id: str, generated_at: datetime) -> DataFrame:
+    """Rows with the run that publishes them, the artefact that they come from, and the moment."""
+    return rows.select("*", *_signed(run, model_id, generated_at))
+
+
 def ranked_pair_rows(pairs: DataFrame, run: Run, model_id: str, generated_at: datetime) -> DataFrame:
     """The rows of `ranked_pairs`: those staged, with the run that publishes them; see `top_users_rows`."""
-    return pairs.select("*", *_signed(run, model_id, generated_at))
+    return signed_rows(pairs, run, model_id, generated_at)
 
 
 def _signed(run: Run, model_id: str, generated_at: datetime) -> tuple[Column, ...]:

@@ -19,10 +19,15 @@ COUNTS = (
     "test_cold_items",
     "pairs_read",
     "pairs_ranked",
+    "items_compared",
+    "items_without_similar",
+    "items_with_vector",
+    "users_with_vector",
     "users_scored",
     "pairs_scored",
     "pairs_skipped",
     "rows_published",
+    "similar_items_published",
     "ok",
     "cold_fallback",
     "error",
@@ -71,8 +76,7 @@ class Summary:
             self.error = {"code": error.code, "message": error.message, "hint": error.hint}
             return error.exit_code
         self.status = "failed"
-        message = f"{type(error).__name__}: {_gist(str(error))}"
-        self.error = {"code": "unexpected", "message": message, "hint": "the traceback is on stderr"}
+        self.error = {"code": "unexpected", "message": gist(error), "hint": "the traceback is on stderr"}
         return 1
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,6 +88,11 @@ class Summary:
     def as_json(self) -> str:
         """One line."""
         return json.dumps(self.as_dict(), ensure_ascii=True, allow_nan=False, default=str)
+
+
+def gist(error: Exception) -> str:
+    """What an error says, in one line: one of ours as it is, of another the kind and the line that says most."""
+    return error.message if isinstance(error, RecsysError) else f"{type(error).__name__}: {_gist(str(error))}"
 
 
 def _gist(text: str) -> str:

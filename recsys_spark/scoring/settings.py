@@ -61,6 +61,28 @@ class DiversitySettings(Section):
         return self
 
 
+class SimilarItemsSettings(Section):
+    """The most similar items of every item: what the job `similar_items` makes."""
+
+    enabled: bool = False
+    """Whether a night that has published its lists makes the table as well."""
+
+    top_n: int = Field(20, ge=1, le=10_000)
+    """Items in the list of an item, at most."""
+
+    measure: Literal["auto", "cosine", "dot", "correlation"] = "auto"
+    """cosine, dot: of the model's vectors of items, without biases; not for models with dense layers, whose vectors say
+    nothing by their angles. correlation: Pearson's, of the scores of two items over drawn users; for every model. auto:
+    cosine for dot products, correlation for models with layers."""
+
+    users: int = Field(1000, ge=2)
+    """For correlation: users drawn among those whom the model knows; all of them if they are no more. The driver and
+    each node hold 4 bytes for each of them and each item; fewer are drawn above 1 GiB."""
+
+    seed: int = 42
+    """For correlation: another seed, other users."""
+
+
 class ScoringSettings(Section):
     """What each user gets."""
 

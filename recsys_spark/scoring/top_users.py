@@ -21,6 +21,7 @@ from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.kernels.top_n import Kernel, PreparedItems, prepare
 from recsys_spark.schemas import ITEM, USER, PinnedIds
 from recsys_spark.scoring.blocks import blocks_in_a_task, nanoseconds_per_pair
+from recsys_spark.scoring.entries import entries
 from recsys_spark.scoring.shipping import cores, shipped
 from recsys_spark.scoring.work import Work, work_of
 from recsys_spark.spark_schema import to_spark
@@ -168,17 +169,5 @@ def _lists(items: pa.RecordBatch, plan: TopUsersPlan, schema: pa.Schema) -> pa.R
         n=plan.n,
         min_score=-np.inf if plan.min_score is None else plan.scorer.unclipped(plan.min_score),
     )
-    inside = np.arange(found.items.shape[1]) < found.counts[:, None]
-    starts = pa.array(np.concatenate(([0], np.cumsum(found.counts))), pa.int32())
-    indices = pa.array(found.items[inside])
-    columns = [
-        items.column("item_id"),
-        items.column("item_index"),
-        pa.ListArray.from_arrays(starts, plan.user_ids.take(indices)),
-        pa.ListArray.from_arrays(starts, indices),
-        pa.ListArray.from_arrays(starts, pa.array(plan.scorer.published(found.scores[inside]))),
-        pa.array(found.finite),
-        pa.array(np.where(found.screened, "screen", "plain")),
-        pa.array(found.scored),
-    ]
+    columns = [items.column("item_id"), items.column("item_index"), *entries(found, plan.user_ids, plan.scorer)]
     return pa.RecordBatch.from_arrays([c.cast(f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)

@@ -1,0 +1,23 @@
+"""Find the most similar items of every item by the model of the lists that readers see, audit and publish."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_spark.command import main
+
+if TYPE_CHECKING:
+    from recsys_spark.job import Job
+
+
+def run(job: Job) -> None:
+    """Called with a session once the configuration is known to be sound."""
+    from recsys_spark.similar_items import similar_items
+
+    similar_items(job)
+
+
+if __name__ == "__main__":
+    sys.exit(main("similar_items", run, Path(__file__).resolve().parent.parent))

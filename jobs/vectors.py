@@ -1,0 +1,23 @@
+"""Publish the vectors of items and users that the model of the lists that readers see has."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_spark.command import main
+
+if TYPE_CHECKING:
+    from recsys_spark.job import Job
+
+
+def run(job: Job) -> None:
+    """Called with a session once the configuration is known to be sound."""
+    from recsys_spark.vectors import vectors
+
+    vectors(job)
+
+
+if __name__ == "__main__":
+    sys.exit(main("vectors", run, Path(__file__).resolve().parent.parent))
