@@ -54,6 +54,11 @@ class Run:
         return self.output / "summaries"
 
     @property
+    def reports(self) -> Folder:
+        """The HTML page of each run that has a report."""
+        return self.output / "reports"
+
+    @property
     def evaluations(self) -> Folder:
         """One JSON file for each run that measured how its model ranks: what runs are compared by."""
         return self.output / "evaluations"

@@ -30,7 +30,8 @@ from recsys_spark.models.settings import (
     RatingModelSettings,
     SoftmaxSettings,
 )
-from recsys_spark.publishing.settings import AuditSettings, OutputSettings, ReportSettings, RunSettings
+from recsys_spark.publishing.settings import AuditSettings, OutputSettings, RunSettings
+from recsys_spark.report.settings import ReportSettings
 from recsys_spark.scoring.settings import ScoringSettings, SimilarItemsSettings
 from recsys_spark.training.settings import TrainingSettings
 from recsys_spark.tuning.settings import TuneSettings

@@ -43,6 +43,7 @@ from recsys_spark.planning import (
 from recsys_spark.publishing.ledger import HISTORY_ONLY, PUBLISHED
 from recsys_spark.publishing.rows import outcome_rows, top_n_rows
 from recsys_spark.publishing.standing import Standing
+from recsys_spark.reporting import report_of_night
 from recsys_spark.schemas import (
     ITEMS,
     METRICS,
@@ -85,6 +86,7 @@ def nightly(job: Job) -> None:
         step(job)
     publish(job, standing)
     similar_items_of_night(job)
+    report_of_night(job)
 
 
 def preload_training() -> None:

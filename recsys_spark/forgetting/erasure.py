@@ -17,7 +17,7 @@ from recsys_spark.ingest.forgotten import Forgotten
 from recsys_spark.job import Job
 from recsys_spark.storage import Folder
 
-OWN_FOLDERS = ("state", "models", "_work", "summaries", "evaluations", "tuning")
+OWN_FOLDERS = ("state", "models", "_work", "summaries", "evaluations", "reports", "tuning")
 """What under the output is no table."""
 
 
@@ -51,6 +51,8 @@ def forget(job: Job) -> None:
     with job.progress.stage("notes"):
         notes.clean_summaries(run.summaries, forgotten)
         notes.clean_found_settings(run.output / "tuning", forgotten)
+        # their example users may be among them; the job `report` writes any of them anew
+        run.reports.delete()
     with job.progress.stage("models"):
         gone = None if known is None else vocabulary.without_id(known.users, run.state)
         models = 0 if gone is None else erase_vectors(str(run.models), gone)

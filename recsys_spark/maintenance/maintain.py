@@ -132,7 +132,7 @@ def _sweep(upkeep: _Upkeep) -> None:
         upkeep.job.progress.say(f"model {name} has its name again: a kill had left it aside")
     models = needed.models | models_of_stages(work) | {str(upkeep.job.settings.training.use_model)}
     upkeep.remove(old_models(run.models, needed=models, keep=settings.models))
-    for told in (run.summaries, run.evaluations):
+    for told in (run.summaries, run.evaluations, run.reports):
         upkeep.remove(old_summaries(told, needed=needed.runs, keep=settings.summaries))
     if Vocabularies.load(run.state) is None and needed.visible is not None:
         run.warn(f"{run.state} lists no vocabularies although lists are published; nothing was removed there")

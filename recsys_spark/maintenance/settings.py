@@ -31,7 +31,8 @@ class MaintenanceSettings(Section):
     """Artefacts kept, the newest, and those that a published list, a kept stage or `training.use_model` names."""
 
     summaries: int = Field(400, ge=0)
-    """Files kept in `summaries/`, and in `evaluations/`, the newest, and those of the runs in `top_n_history`."""
+    """Files kept in each of `summaries/`, `evaluations/` and `reports/`, the newest, and those of the runs in
+    `top_n_history`."""
 
     files_in_partition: int = Field(8, ge=1)
     """A Delta table that grows file by file is compacted when one of its partitions has more small files than this."""

@@ -1,4 +1,4 @@
-"""The files of `summaries/`: the newest stay, and those of runs whose lists are kept."""
+"""Files that are told of a run (summaries, reports, ...): the newest stay, and those of runs whose lists are kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def old_summaries(summaries: Folder, *, needed: Set[str], keep: int) -> Iterator
         needed: runs whose summaries stay.
         keep: how many of all stay, the newest, if not more are needed.
     """
-    names = [name for name in summaries.children() if name.endswith(".json") and not name.startswith(".")]
+    names = [name for name in summaries.children() if name.endswith((".json", ".html")) and not name.startswith(".")]
     for name in reversed(names[::-1][keep:]):
-        if name.removesuffix(".json") not in needed:
+        if name.rpartition(".")[0] not in needed:
             yield Leftover("summaries", summaries / name)

@@ -169,10 +169,3 @@ class RunSettings(Section):
         if path is not None and not path.endswith(".prom"):
             raise ValueError("a path that ends in .prom, as node_exporter reads no other")
         return path
-
-
-class ReportSettings(Section):
-    """The HTML report."""
-
-    enabled: Annotated[bool, NotYet()] = False
-    """Whether the nightly job writes one."""
