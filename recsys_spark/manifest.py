@@ -31,6 +31,9 @@ MANIFEST: Final = "manifest.json"
 MAX_MANIFEST: Final = 64 << 20
 """Bytes; the manifest of a model with thousands of categories has one."""
 
+RATING: Final = "rating"
+"""The scorer of a model for ranking that predicts ratings besides."""
+
 _FILE = re.compile(
     r"(published|evaluated)/([a-z][a-z0-9_]*\.safetensors|model\.keras)"
     r"|weights/(validated|evaluated|published)\.safetensors"
