@@ -26,6 +26,12 @@ Role = Literal["published", "evaluated"]
 FitName = Literal["validated", "evaluated", "published"]
 """The fits of a run; see `training/fits.py`."""
 
+MAIN: Final = "main"
+"""The scorer that ranks the lists and is published."""
+
+KNOWN: Final = "known"
+"""The scorer whose biases are 1 for the users and items that the model knows, else 0."""
+
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 MAX_MANIFEST: Final = 64 << 20
