@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from recsys_spark.errors import ConfigError, RecsysError
-from recsys_spark.lookup import diff, item, runs, similar, user
+from recsys_spark.lookup import diff, explain, item, runs, similar, user
 from recsys_spark.lookup.answer import Answer, Question, plain_values
 
 COMMANDS: Mapping[str, Question] = {
     "show user": user,
     "show item": item,
     "similar": similar,
+    "explain": explain,
     "runs": runs,
     "diff": diff,
 }
