@@ -16,12 +16,13 @@ All tables lie under `output.path`. With `output.format: delta` each is a Delta 
 version 1, no deletion vectors: delta-rs, DuckDB and Polars read them). With `output.format: parquet` the tables of the
 visible run lie in `published/<run_id>/<table>/`, which `current.json` names and the symbolic link `current` points to;
 tables that keep several runs lie in `<table>/run_id=<run_id>/`, and those that belong to no night (`ranked_pairs`,
-`top_users`) in `<table>/<run_id>/`, where `<table>/current.json` and the link `<table>/current` tell the visible one.
+`top_users`, `similar_items`, `item_vectors`, `user_vectors`, `embedding_maps`) in `<table>/<run_id>/`, where
+`<table>/current.json` and the link `<table>/current` tell the visible one.
 
 `top_n` changes in one commit (Delta) or one replaced pointer (Parquet), after all the others: a reader sees the lists
 of one complete run, and a reader who joins another table on `run_id` finds its rows there. `ratings` and `quarantine`,
-`items` and `users` may for a moment be ahead of `top_n`. `ranked_pairs` and `top_users` change by themselves, each at
-once, when their jobs are run; no night touches them.
+`items` and `users` may for a moment be ahead of `top_n`. The tables that belong to no night change by themselves, each
+at once, when their jobs are run; `similar_items` also at the end of a night, if `similar_items.enabled` asks for it.
 
 *id* is the source's own type, `string` or `long`, pinned on the first night. A column that is not marked *nullable*
 never holds a null; that is checked whenever a table is written.

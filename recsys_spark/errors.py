@@ -111,6 +111,15 @@ class ArtifactError(RecsysError):
     exit_code = 3
 
 
+class NotFoundError(RecsysError):
+    """What was asked for is not there; the message names what is near. Exit code 2."""
+
+    area = "look-up"
+    code = "not_found"
+    status = "invalid"
+    exit_code = 2
+
+
 class LockedError(RecsysError):
     """Another run holds the output. Exit code 4."""
 

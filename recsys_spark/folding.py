@@ -14,10 +14,10 @@ from recsys_spark.job import Job
 from recsys_spark.kernels.arrays import Flags
 from recsys_spark.kernels.digests import U64, from_columns
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.models.folds import UserSide, fold_of, with_sides
+from recsys_spark.models.folds import UserSide, with_sides
 from recsys_spark.scoring.folding import FoldPlan, fold_users, whole_files
 from recsys_spark.stored_models import HISTORIES
-from recsys_spark.training.recency import Recency
+from recsys_spark.training.stored_folds import stored_fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,23 +50,12 @@ def folded_in(job: Job, ingested: Ingested, scorers: Mapping[str, PairScorer]) -
     if job.in_use is None or HISTORIES not in scorers:
         return nobody
     described = job.in_use.description
-    recency = Recency.of_dict(described.target, described.settings["training"].get("half_life_days"))
-    fold = None
-    if "user" not in described.features:
-        weighted = bool(described.settings["training"].get("event_weights"))
-        liked_at = described.target.get("liked_at")
-        fold = fold_of(
-            described.settings["model"],
-            scorers,
-            liked_at=liked_at,
-            weighted=weighted,
-            mean_weight=1.0 if recency is None else recency.mean,
-        )
-    if fold is None:
+    stored = stored_fold(described, scorers)
+    if stored is None:
         job.progress.say(f"{described.model} cannot fold users in: all keep the vectors that it was trained with")
         return nobody
-    to_weight = None if recency is None else recency.weights
-    plan = FoldPlan(fold, from_columns(scorers[HISTORIES].user), to_weight)
+    to_weight = None if stored.recency is None else stored.recency.weights
+    plan = FoldPlan(stored.fold, from_columns(scorers[HISTORIES].user), to_weight)
     with whole_files(job.spark):
         rows = fold_users(ingested.read(job.spark, "ratings"), plan).toArrow()
     found = _put(nobody, rows)

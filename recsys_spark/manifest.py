@@ -26,6 +26,15 @@ Role = Literal["published", "evaluated"]
 FitName = Literal["validated", "evaluated", "published"]
 """The fits of a run; see `training/fits.py`."""
 
+MAIN: Final = "main"
+"""The scorer that ranks the lists and is published."""
+
+KNOWN: Final = "known"
+"""The scorer whose biases are 1 for the users and items that the model knows, else 0."""
+
+RATING: Final = "rating"
+"""The scorer of a model for ranking that predicts ratings besides."""
+
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 MAX_MANIFEST: Final = 64 << 20

@@ -19,7 +19,6 @@ from recsys_spark.item_maps import ItemMaps, make_maps, publish_maps
 from recsys_spark.job import Job
 from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.manifest import Manifest, read_manifest
-from recsys_spark.past_runs import readable_duration
 from recsys_spark.publishing.ledger import PUBLISHED, Entry, entry_of
 from recsys_spark.publishing.summary import gist
 from recsys_spark.report.examples import ExampleUser, example_users
@@ -27,6 +26,7 @@ from recsys_spark.report.facts import Facts
 from recsys_spark.report.gathering import Tables, gather
 from recsys_spark.report.page import Page, as_html
 from recsys_spark.report.sections import keys, sections
+from recsys_spark.run_list import readable_duration
 from recsys_spark.schemas import ITEMS, RATINGS, USER_OUTCOMES, PinnedIds
 from recsys_spark.stored_models import check_fits, scorers_for
 

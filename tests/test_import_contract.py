@@ -33,7 +33,9 @@ def modules_in(pattern: str) -> list[str]:
     return [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in sorted(ROOT.glob(pattern))]
 
 
-@pytest.mark.parametrize("module", ["config", "settings", "schemas", "storage", "artifact", "kernels"])
+@pytest.mark.parametrize(
+    "module", ["config", "settings", "schemas", "storage", "artifact", "kernels", "explaining.explain"]
+)
 def test_plain_modules_import_neither_spark_nor_keras(module: str) -> None:
     loaded = loaded_by(f"recsys_spark.{module}")
 

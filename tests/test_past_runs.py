@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from recsys_spark.past_runs import PastRun, as_table, past_runs, readable_duration
+from recsys_spark.past_runs import runs_of
 from recsys_spark.publishing.summary import Summary
+from recsys_spark.run_list import PastRun, as_table, readable_duration
 from recsys_spark.schemas import RUNS
 from recsys_spark.storage import Folder
 from tests.contracts.sink import IDS, frame
@@ -56,7 +57,7 @@ def summaries(tmp_path: Path) -> Folder:
 def test_failed_attempts_stand_between_published_runs_and_the_newest_comes_first(
     ledger: DataFrame, summaries: Folder
 ) -> None:
-    found = past_runs(ledger, summaries, most=9)
+    found = runs_of(ledger, summaries, most=9)
 
     assert [(run.run_id[6:8], run.status) for run in found] == [
         ("05", "nothing_to_do"),
@@ -67,15 +68,15 @@ def test_failed_attempts_stand_between_published_runs_and_the_newest_comes_first
 
 
 def test_no_more_are_shown_than_wanted(ledger: DataFrame, summaries: Folder) -> None:
-    assert [run.run_id[6:8] for run in past_runs(ledger, summaries, most=2)] == ["05", "03"]
+    assert [run.run_id[6:8] for run in runs_of(ledger, summaries, most=2)] == ["05", "03"]
 
 
 def test_an_output_without_runs_has_none(tmp_path: Path) -> None:
-    assert past_runs(None, Folder(str(tmp_path / "summaries")), most=9) == []
+    assert runs_of(None, Folder(str(tmp_path / "summaries")), most=9) == []
 
 
 def test_the_table_says_who_when_how_much_and_why_not(ledger: DataFrame, summaries: Folder) -> None:
-    table = as_table(past_runs(ledger, summaries, most=9)[1:], visible=PUBLISHED[1], width=None)
+    table = as_table(runs_of(ledger, summaries, most=9)[1:], visible=PUBLISHED[1], width=None)
 
     # the run before the last has no summary any more
     assert table.splitlines() == [
@@ -95,7 +96,7 @@ def test_the_table_says_who_when_how_much_and_why_not(ledger: DataFrame, summari
 
 
 def test_errors_are_cut_to_the_terminal(ledger: DataFrame, summaries: Folder) -> None:
-    table = as_table(past_runs(ledger, summaries, most=9), visible=PUBLISHED[1], width=40)
+    table = as_table(runs_of(ledger, summaries, most=9), visible=PUBLISHED[1], width=40)
 
     assert "                          data: sourc..." in table.splitlines()
 

@@ -14,18 +14,12 @@ from recsys_spark.evaluation.bootstrap import F64, interval, resampled
 from recsys_spark.evaluation.segments import Bins
 from recsys_spark.evaluation.sums import WEIGHT, ErrorSums, error_sums
 from recsys_spark.kernels.scorer import PairScorer
-
-MAIN = "main"
-"""The scorer that ranks the lists and is published."""
+from recsys_spark.manifest import KNOWN as KNOWN
+from recsys_spark.manifest import MAIN as MAIN
+from recsys_spark.manifest import RATING as RATING
 
 DIVERSIFIED = "diversified"
 """Stands for a scorer: the model's lists as they are published, chosen for variety."""
-
-RATING = "rating"
-"""The scorer of a model for ranking that predicts ratings besides."""
-
-KNOWN = "known"
-"""The scorer whose biases are 1 for the users and items that the model knows, else 0."""
 
 VALIDATED = "validated"
 """The scorer of the fit on the train part alone, whose figures on the validation part are honest."""

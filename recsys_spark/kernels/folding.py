@@ -5,13 +5,15 @@
 | history tower | the sum of the history vectors of the liked items, divided by the root of their number |
 | implicit least squares | the one of the smallest loss while the items' vectors stay as they are |
 | least squares of ratings | likewise, with the user's bias |
+
+The vectors of least squares are sums over the history, so that a score is one, too: the `shares`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from recsys_spark.kernels.arrays import F32, I32, I64
+from recsys_spark.kernels.arrays import F32, F64, I32, I64
 
 _USERS_AT_ONCE = 1024
 
@@ -60,16 +62,40 @@ def least_squares_vectors(
         f32[m, k], solved in float64; zeros for who likes nothing.
     """
     vectors = np.zeros((len(offsets) - 1, table.shape[1]), np.float32)
-    everything = unobserved_weight * (table.T.astype(np.float64) @ table)
-    n_items = int(table.any(axis=1).sum())
-    diagonal = np.arange(table.shape[1])
+    implicit = _Implicit(table, unobserved_weight, l2, l2_exponent)
     for user in np.flatnonzero(np.diff(offsets)):
         mine = slice(offsets[user], offsets[user + 1])
         liked, weight = table[items[mine]].astype(np.float64), weights[mine].astype(np.float64)
-        normal = everything + (liked * weight[:, None]).T @ liked
-        normal[diagonal, diagonal] += l2 * (weight.sum() + unobserved_weight * n_items) ** l2_exponent
-        vectors[user] = np.linalg.solve(normal, liked.T @ weight)
+        vectors[user] = np.linalg.solve(implicit.normal(liked, weight), liked.T @ weight)
     return vectors
+
+
+def least_squares_shares(
+    table: F32, item: int, items: I32, weights: F32, *, unobserved_weight: float, l2: float, l2_exponent: float
+) -> F64:
+    """What each like of one user adds to the score of an item, with the vector of `least_squares_vectors`.
+
+    With A the matrix that is inverted there, q_item . p = sum over likes j of w_j q_item^T A^-1 q_j (Hu, Koren,
+    Volinsky, section 5). A knows of all likes, so without one of them the shares of the others are other ones.
+
+    Args:
+        table: f32[n_items, k].
+        item: whose score.
+        items: i32[n], the likes.
+        weights: f32[n], theirs.
+        unobserved_weight: as in `least_squares_vectors`.
+        l2: likewise.
+        l2_exponent: likewise.
+
+    Returns:
+        f64[n].
+    """
+    if not len(items):
+        return np.zeros(0)
+    implicit = _Implicit(table, unobserved_weight, l2, l2_exponent)
+    liked, weight = table[items].astype(np.float64), weights.astype(np.float64)
+    shares: F64 = weight * (liked @ np.linalg.solve(implicit.normal(liked, weight), table[item].astype(np.float64)))
+    return shares
 
 
 def rating_vectors(
@@ -98,16 +124,67 @@ def rating_vectors(
     """
     n, k = len(offsets) - 1, table.shape[1]
     vectors, own = np.zeros((n, k), np.float32), np.zeros(n, np.float32)
-    ones = np.ones if biases else np.zeros
     for user in np.flatnonzero(np.diff(offsets)):
         mine = slice(offsets[user], offsets[user + 1])
-        rated = table[items[mine]].astype(np.float64)
-        rows = np.concatenate([rated, ones((len(rated), 1))], axis=1)
-        counting = rows if weights is None else rows * weights[mine].astype(np.float64)[:, None]
-        normal = rows.T @ counting + max(l2, _LEAST_L2) * len(rows) * np.eye(k + 1)
+        of_mine = None if weights is None else weights[mine]
+        counting, normal = _of_ratings(table, items[mine], of_mine, l2=l2, biases=biases)
         solved = np.linalg.solve(normal, counting.T @ residuals[mine].astype(np.float64))
         vectors[user], own[user] = solved[:k], solved[k]
     return vectors, own
+
+
+def rating_shares(
+    table: F32,
+    item: int,
+    items: I32,
+    residuals: F32,
+    *,
+    l2: float,
+    biases: bool,
+    weights: F32 | None = None,
+) -> F64:
+    """What each rating of one user adds to p . q_item + b, with p and b of `rating_vectors`: f64[n].
+
+    Args:
+        table: f32[n_items, k].
+        item: whose score.
+        items: i32[n], what is rated.
+        residuals: f32[n], as in `rating_vectors`.
+        l2: likewise.
+        biases: likewise.
+        weights: f32[n], likewise.
+    """
+    if not len(items):
+        return np.zeros(0)
+    counting, normal = _of_ratings(table, items, weights, l2=l2, biases=biases)
+    asked = np.append(table[item].astype(np.float64), 1.0 if biases else 0.0)
+    shares: F64 = residuals.astype(np.float64) * (counting @ np.linalg.solve(normal, asked))
+    return shares
+
+
+class _Implicit:
+    """The normal equations of implicit matrix factorisation for the users of one table of items."""
+
+    def __init__(self, table: F32, unobserved_weight: float, l2: float, l2_exponent: float) -> None:
+        self._everything = unobserved_weight * (table.T.astype(np.float64) @ table)
+        self._unobserved = unobserved_weight * int(table.any(axis=1).sum())
+        self._l2, self._exponent = l2, l2_exponent
+
+    def normal(self, liked: F64, weight: F64) -> F64:
+        """The matrix of one user: f64[k, k] of the vectors f64[n, k] and the weights f64[n] of the likes."""
+        normal: F64 = self._everything + (liked * weight[:, None]).T @ liked
+        diagonal = np.arange(len(normal))
+        normal[diagonal, diagonal] += self._l2 * (weight.sum() + self._unobserved) ** self._exponent
+        return normal
+
+
+def _of_ratings(table: F32, items: I32, weights: F32 | None, *, l2: float, biases: bool) -> tuple[F64, F64]:
+    """Of one user: the rows (vector and 1 of each rating) by weight, and the matrix of the equations."""
+    rated = table[items].astype(np.float64)
+    ones = np.ones if biases else np.zeros
+    rows = np.concatenate([rated, ones((len(rated), 1))], axis=1)
+    counting = rows if weights is None else rows * weights.astype(np.float64)[:, None]
+    return counting, rows.T @ counting + max(l2, _LEAST_L2) * len(rows) * np.eye(rows.shape[1])
 
 
 _LEAST_L2 = 1e-3

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Set
 
+from recsys_spark.layouts import POINTER
 from recsys_spark.maintenance.leftovers import Leftover
 from recsys_spark.maintenance.temporaries import RUN_ID
-from recsys_spark.publishing.parquet import POINTER
 from recsys_spark.schemas import ALL_TABLES, TableSchema
 from recsys_spark.storage import Folder
 

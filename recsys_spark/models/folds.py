@@ -17,10 +17,16 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from recsys_spark.kernels.arrays import F32, I32, I64, Flags
-from recsys_spark.kernels.folding import history_vectors, least_squares_vectors, rating_vectors
+from recsys_spark.kernels.arrays import F32, F64, I32, I64, Flags
+from recsys_spark.kernels.folding import (
+    history_vectors,
+    least_squares_shares,
+    least_squares_vectors,
+    rating_shares,
+    rating_vectors,
+)
 from recsys_spark.kernels.scorer import DenseLayer, PairScorer
-from recsys_spark.models.joint import RATING
+from recsys_spark.manifest import RATING
 
 HISTORY_SCORER = "history"
 """The scorer whose item side holds the history vectors; its scores mean nothing."""
@@ -62,6 +68,19 @@ class Fold(Protocol):
         """The users' part of each scorer, by its name; zeros where nothing in a history says anything."""
         ...
 
+    def shares(self, history: Histories, item: int) -> dict[str, F64] | None:
+        """What each rating of one user adds to the score of an item, where that is a sum.
+
+        Args:
+            history: of one user.
+            item: its index.
+
+        Returns:
+            By the scorer's name f64[n] in units of the score, 0 for ratings that say nothing: with the item's bias and
+            the offset they add up to the score with the vector of `sides`. None: a vector is no such sum.
+        """
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class _LeastSquares:
@@ -73,17 +92,36 @@ class _LeastSquares:
     mean_weight: float
 
     def sides(self, histories: Histories) -> dict[str, UserSide]:
-        known = _trained(self.main.item)[histories.items]
-        liked = histories.where(known & (histories.ratings >= np.float32(self.liked_at)))
-        weights = {name: self.settings[name] for name in ("unobserved_weight", "l2", "l2_exponent")}
-        of_likes = liked.ratings if self.weighted else np.ones(len(liked.items), np.float32)
-        if liked.weights is not None:
-            of_likes = of_likes * liked.weights
-        vectors = least_squares_vectors(self.main.item, liked.offsets, liked.items, of_likes, **weights)
+        liked = histories.where(self._likes(histories))
+        vectors = least_squares_vectors(
+            self.main.item, liked.offsets, liked.items, self._weights(liked), **self._equation
+        )
         found = {"main": UserSide(vectors, None)}
         if self.rating is not None:
             found[RATING] = _rated(self.rating, histories, l2=self.settings["rating_l2"], mean_weight=self.mean_weight)
         return found
+
+    def shares(self, history: Histories, item: int) -> dict[str, F64]:
+        likes = self._likes(history)
+        liked, shares = history.where(likes), np.zeros(len(likes))
+        shares[likes] = least_squares_shares(self.main.item, item, liked.items, self._weights(liked), **self._equation)
+        found = {"main": shares * self.main.scale}
+        if self.rating is not None:
+            l2, mean_weight = self.settings["rating_l2"], self.mean_weight
+            found[RATING] = _rating_shares(self.rating, history, item, l2=l2, mean_weight=mean_weight)
+        return found
+
+    @property
+    def _equation(self) -> dict[str, float]:
+        return {name: self.settings[name] for name in ("unobserved_weight", "l2", "l2_exponent")}
+
+    def _likes(self, histories: Histories) -> Flags:
+        known = _trained(self.main.item)[histories.items]
+        return known & (histories.ratings >= np.float32(self.liked_at))
+
+    def _weights(self, liked: Histories) -> F32:
+        of_likes = liked.ratings if self.weighted else np.ones(len(liked.items), np.float32)
+        return of_likes if liked.weights is None else of_likes * liked.weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +134,9 @@ class _HistoryTower:
         liked = histories.where(known & (histories.ratings >= np.float32(self.liked_at)))
         return {"main": UserSide(history_vectors(self.history, liked.offsets, liked.items), None)}
 
+    def shares(self, history: Histories, item: int) -> None:
+        """None: what a like adds depends on the number of the others."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Ratings:
@@ -105,6 +146,9 @@ class _Ratings:
 
     def sides(self, histories: Histories) -> dict[str, UserSide]:
         return {"main": _rated(self.main, histories, l2=self.l2, mean_weight=self.mean_weight)}
+
+    def shares(self, history: Histories, item: int) -> dict[str, F64]:
+        return {"main": _rating_shares(self.main, history, item, l2=self.l2, mean_weight=self.mean_weight)}
 
 
 def fold_of(
@@ -170,14 +214,30 @@ def _trained(table: F32) -> Flags:
 
 def _rated(scorer: PairScorer, histories: Histories, *, l2: float, mean_weight: float) -> UserSide:
     """What predicts the ratings of some histories best."""
-    biases = scorer.item_bias
     rated = histories.where(_trained(scorer.item)[histories.items])
-    targets = (rated.ratings - np.float32(scorer.offset)) / np.float32(scorer.scale)
-    if biases is not None:
-        targets = targets - biases[rated.items]
-    with_bias = biases is not None
-    weights = None if rated.weights is None else (rated.weights / mean_weight).astype(np.float32)
+    targets, weights = _targets(scorer, rated, mean_weight)
+    with_bias = scorer.item_bias is not None
     vectors, own = rating_vectors(
         scorer.item, rated.offsets, rated.items, targets, l2=l2, biases=with_bias, weights=weights
     )
     return UserSide(vectors, own if with_bias else None)
+
+
+def _rating_shares(scorer: PairScorer, history: Histories, item: int, *, l2: float, mean_weight: float) -> F64:
+    """What each rating of one user adds to the score of an item, with the vector of `_rated`."""
+    counting = _trained(scorer.item)[history.items]
+    rated, shares = history.where(counting), np.zeros(len(counting))
+    targets, weights = _targets(scorer, rated, mean_weight)
+    with_bias = scorer.item_bias is not None
+    found = rating_shares(scorer.item, item, rated.items, targets, l2=l2, biases=with_bias, weights=weights)
+    shares[counting] = found * scorer.scale
+    return shares
+
+
+def _targets(scorer: PairScorer, rated: Histories, mean_weight: float) -> tuple[F32, F32 | None]:
+    """What the vectors are to give for each rating beside the item's bias, and what each counts."""
+    targets = (rated.ratings - np.float32(scorer.offset)) / np.float32(scorer.scale)
+    if scorer.item_bias is not None:
+        targets = targets - scorer.item_bias[rated.items]
+    weights = None if rated.weights is None else (rated.weights / mean_weight).astype(np.float32)
+    return targets, weights

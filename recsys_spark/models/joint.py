@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from recsys_spark.kernels.scorer import PairScorer
+from recsys_spark.manifest import RATING as RATING
 from recsys_spark.models.embedding import bias, embedding, index_inputs, table
 from recsys_spark.models.settings import JointSettings
 from recsys_spark.models.sides import SIDES, Sides
 
 if TYPE_CHECKING:
     import keras
-
-RATING = "rating"
-"""The scorer, and the network's output, that predicts ratings."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from recsys_spark.layouts import OF_RUN
 from recsys_spark.publishing.sink import PARTS_OF_RUNS
 from recsys_spark.schemas import TOP_N, PinnedIds, TableSchema
 from recsys_spark.spark_schema import conform
@@ -14,9 +15,6 @@ from recsys_spark.storage import Folder
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 """Properties of every table. The log would otherwise keep the least and the greatest id of each file, and with them
 users who are to be forgotten; a reader who looks for one user has those of the Parquet files themselves."""
-
-OF_RUN = "run_id="
-"""What a commit's metadata begin with."""
 
 
 def is_table(folder: Folder) -> bool:

@@ -15,12 +15,12 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from recsys_spark.layouts import POINTER
 from recsys_spark.publishing.sink import PARTS_OF_RUNS
 from recsys_spark.schemas import PinnedIds, TableSchema
 from recsys_spark.spark_schema import conform, to_spark
 from recsys_spark.storage import Folder
 
-POINTER = "current.json"
 LINK = "current"
 
 KEPT_ALONE = 2

@@ -25,6 +25,7 @@ from recsys_spark.run import Run
 from recsys_spark.schemas import TOP_USERS
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
+from recsys_spark.vectors import vectors
 from tests.conftest import PROJECT
 
 ITEMS = 8
@@ -107,6 +108,7 @@ def night(spark: SparkSession, folder: Path, kind: str, user: str, others: tuple
     lists = lists.withColumn("scores", F.col("scores").cast("array<float>"))
     sink = SINKS[kind](spark, job.run.output, ids, job.run.run_id)
     sink.publish_alone(TOP_USERS, top_users_rows(lists, job.run, "dot-0", job.run.started_at))
+    vectors(world.job())
     found = folder / "output" / "tuning" / "study"
     found.mkdir(parents=True)
     (found / "best.yaml").write_text("# Trial 1\n" + yaml.safe_dump({"scoring": {"users": [user, *others]}}))

@@ -16,7 +16,7 @@ from recsys_spark.forgetting.delta import DeltaTable
 from recsys_spark.forgetting.erasure import forget
 from recsys_spark.ingest.forgotten import Forgotten
 from recsys_spark.publishing.delta import DeltaSink, run_named
-from recsys_spark.schemas import QUARANTINE, TOP_USERS, USER_OUTCOMES, PinnedIds, TableSchema
+from recsys_spark.schemas import QUARANTINE, TOP_USERS, USER_OUTCOMES, USER_VECTORS, PinnedIds, TableSchema
 from recsys_spark.spark_schema import to_spark
 from recsys_spark.storage import Folder
 from tests.forgetting.decoding import traces
@@ -118,6 +118,19 @@ def test_those_after_a_forgotten_user_move_up_in_lists_of_users(
 
     rows = by_delta_rs(tmp_path, "top_users").sort_values(["item_id", "rank"])
     assert rows[["item_id", "rank", "user_id"]].to_numpy().tolist() == [[10, 1, 1], [10, 2, 2], [11, 1, 1], [11, 2, 2]]
+
+
+def test_vectors_of_users_go_with_the_versions_before(spark: SparkSession, sink: DeltaSink, tmp_path: Path) -> None:
+    same = {"run_id": "r", "model_id": "m", "as_of": date(2024, 1, 1), "generated_at": datetime(2024, 1, 1, tzinfo=UTC)}
+    rows = [{"user_id": user, "vector": [1.0, 2.0], "bias": None} | same for user in (USER, *OTHERS)]
+    for _ in range(2):
+        sink.publish_alone(USER_VECTORS, frame(spark, USER_VECTORS, rows))
+    assert traces(tmp_path, USER)
+
+    assert erase(spark, tmp_path, "user_vectors") == 1
+
+    assert traces(tmp_path, USER) == []
+    assert sorted(by_delta_rs(tmp_path, "user_vectors").user_id) == sorted(OTHERS)
 
 
 def test_a_table_made_with_statistics_loses_them_and_what_the_log_said_before(

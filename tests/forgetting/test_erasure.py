@@ -16,6 +16,7 @@ from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.ingest.forgotten import Forgotten
 from recsys_spark.manifest import read_manifest
 from recsys_spark.storage import Folder
+from recsys_spark.vectors import vectors
 from tests.forgetting.decoding import Vectors, traces, vectors_of
 from tests.forgetting.nights import World, night
 
@@ -56,7 +57,8 @@ def tables(world: World) -> dict[str, pd.DataFrame]:
 def test_every_kind_of_file_holds_the_user_before(text_night: World) -> None:
     found = " ".join(traces(text_night.output, TEXT, learnt(text_night)))
 
-    places = "state/users top_n/ top_n_history user_outcomes/ users/ ratings/ quarantine/ top_users/ _work/ingest"
+    places = "state/users top_n/ top_n_history user_outcomes/ users/ ratings/ quarantine/ _work/ingest"
+    places += " top_users/ user_vectors/"
     for place in (*places.split(), "best.yaml", "summaries/run-0.json", "main.safetensors", "published/model.keras"):
         assert place in found
 
@@ -115,6 +117,31 @@ def test_those_after_a_forgotten_user_move_up_in_lists_of_users(world: World) ->
 
     lists = pd.read_parquet(world.output / "top_users" / "current").sort_values(["item_id", "rank"])
     assert lists[["rank", "user_id"]].to_numpy().tolist() == [[1, OTHERS[0]], [2, OTHERS[1]]] * 3
+
+
+def test_the_published_vector_of_the_user_is_gone_and_those_of_all_others_stay(world: World) -> None:
+    before = pd.read_parquet(world.output / "user_vectors" / "current")
+    items = pd.read_parquet(world.output / "item_vectors" / "current")
+    gone = before.user_id.str.strip() == TEXT
+    assert gone.any()
+
+    counts = world.forget().summary.counts
+
+    after = pd.read_parquet(world.output / "user_vectors" / "current")
+    pd.testing.assert_frame_equal(after, before[~gone].reset_index(drop=True))
+    pd.testing.assert_frame_equal(pd.read_parquet(world.output / "item_vectors" / "current"), items)
+    assert counts["rows_removed_user_vectors"] == gone.sum()
+
+
+def test_vectors_that_are_made_after_it_hold_nobody_who_is_forgotten(world: World) -> None:
+    everybody = set(pd.read_parquet(world.output / "user_vectors" / "current").user_id)
+    world.forget()
+
+    vectors(world.job())
+
+    left = pd.read_parquet(world.output / "user_vectors" / "current")
+    assert set(left.user_id) == {user for user in everybody if user.strip() != TEXT}
+    assert all(vector.any() for vector in left.vector)
 
 
 def test_an_unchanged_source_does_not_bring_the_user_back(world: World, tmp_path: Path) -> None:

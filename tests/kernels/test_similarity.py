@@ -1,4 +1,4 @@
-"""Items as vectors whose dot products are their similarity: as numpy has it; nothing for what has no direction."""
+"""Items as vectors whose dot products are their similarity, as plain numpy has it; and what has no direction."""
 
 from __future__ import annotations
 
