@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recsys_spark.errors import NotFoundError
+from recsys_spark.lookup.likeness import most_like
 
 if TYPE_CHECKING:
     from recsys_spark.reader import Output
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 CLEAR = 80
 """Likeness (0 to 100) from which a title may be taken for the one that was meant, ..."""
 
-LEAD = 5
+LEAD = 3
 """... if it is by this much more like it than the next one."""
 
 WORTH_TELLING = 55
@@ -122,11 +123,8 @@ def _alike(wanted: str, titled: Mapping[int, str]) -> list[int]:
 
 def _nearest(wanted: str, titled: Mapping[int, str]) -> list[tuple[int, float]]:
     """The positions of the titles that are most like what is wanted, with their likeness, best first."""
-    from rapidfuzz import fuzz, process
-
     compared = {position: words(title) for position, title in titled.items()}
-    found = process.extract(words(wanted), compared, scorer=fuzz.WRatio, score_cutoff=WORTH_TELLING, limit=TOLD)
-    return [(position, likeness) for _, likeness, position in found]
+    return most_like(words(wanted), compared, least=WORTH_TELLING, most=TOLD)
 
 
 def _near_ids(wanted: str, ids: Sequence[Any]) -> list[tuple[Any, None]]:
