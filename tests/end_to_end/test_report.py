@@ -133,7 +133,7 @@ def test_a_point_of_the_map_tells_its_title_when_the_mouse_is_over_it(reported: 
         page.mouse.move(place[0] - 3, place[1])
         page.mouse.move(place[0], place[1])
         page.wait_for_timeout(600)
-        shown = page.locator("#plot-map .hoverlayer").inner_text()
+        shown = page.locator("#plot-map .hoverlayer").text_content()
 
         assert place[2].split()[0] in shown
         assert "ratings" in shown
