@@ -196,11 +196,11 @@ def _declared() -> dict[str, Any]:
 
 def _completed(found: ds.Dataset, declared: pa.Schema) -> ds.Dataset:
     """A table with the columns that none of its files, or not the first one, has: nulls where they are missing."""
+    missing = [column.with_nullable(True) for column in declared if column.name not in found.schema.names]
     schema = found.schema
-    for column in declared:
-        if column.name not in schema.names:
-            schema = schema.append(column.with_nullable(True))
-    return found if schema is found.schema else found.replace_schema(schema)
+    for column in missing:
+        schema = schema.append(column)
+    return found.replace_schema(schema) if missing else found
 
 
 def _condition(name: str, schema: pa.Schema, equal: dict[str, Any]) -> ds.Expression | None:
