@@ -84,9 +84,9 @@ def save_model(output: Path, main: PairScorer, name: str = "dot") -> str:
     return artifact.save(output / "models", stored).name
 
 
-def write(output: Path, layout: str) -> WrittenTables:
-    """Two nights, and between them one that failed."""
-    model_id = save_model(output, scorer())
+def write(output: Path, layout: str, main: PairScorer | None = None) -> WrittenTables:
+    """Two nights of a model, and between them one that failed."""
+    model_id = save_model(output, main or scorer())
     tables = WrittenTables(output, layout, IDS)
     for run_id, day, lists in ((FIRST, 1, LISTS_BEFORE), (SECOND, 2, LISTS)):
         entries = _entries(lists, run_id, day, model_id)

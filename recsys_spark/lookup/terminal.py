@@ -38,7 +38,7 @@ def as_text(parts: Sequence[str | Grid], stream: TextIO) -> str:
     """Lines and tables as the stream can show them.
 
     Args:
-        parts: from top to bottom. The lines of a text stay lines.
+        parts: from top to bottom.
         stream: where it goes. Without a terminal, with NO_COLOR, or on a dumb terminal it is text and nothing else.
     """
     from rich import box
@@ -60,8 +60,7 @@ def as_text(parts: Sequence[str | Grid], stream: TextIO) -> str:
     with console.capture() as captured:
         for part in parts:
             if isinstance(part, str):
-                for line in part.split("\n"):
-                    console.print(Text(harmless(line)), soft_wrap=True)
+                console.print(Text(harmless(part)), soft_wrap=True)
                 continue
             table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
             for column in part.columns:
