@@ -28,6 +28,9 @@ class Layout(Protocol):
     name: str
     """`delta` or `parquet`, as `output.format` has it."""
 
+    def has(self, table: str) -> bool:
+        """Whether the table was ever written."""
+
     def dataset(self, table: str) -> ds.Dataset | None:
         """What a reader of the table sees now; none if it has never been written."""
 
@@ -43,9 +46,13 @@ class DeltaLayout:
     def __init__(self, output: Path) -> None:
         self._output = output
 
+    def has(self, table: str) -> bool:
+        """See `Layout.has`."""
+        return is_delta(self._output / table)
+
     def dataset(self, table: str) -> ds.Dataset | None:
         """See `Layout.dataset`."""
-        if not is_delta(self._output / table):
+        if not self.has(table):
             return None
         from deltalake import DeltaTable
 
@@ -73,6 +80,10 @@ class ParquetLayout:
     def __init__(self, output: Path) -> None:
         self._output = output
 
+    def has(self, table: str) -> bool:
+        """See `Layout.has`."""
+        return self._place(table) is not None or self._has_parts(table)
+
     def dataset(self, table: str) -> ds.Dataset | None:
         """See `Layout.dataset`."""
         import pyarrow as pa
@@ -80,15 +91,18 @@ class ParquetLayout:
         place = self._place(table)
         if place is not None:
             return _parquet(place, None)
-        parts = self._output / table
-        if not any(parts.glob(f"{OF_RUN}*")):
+        if not self._has_parts(table):
             return None
-        return _parquet(parts, pa.schema([("run_id", pa.string())]))
+        return _parquet(self._output / table, pa.schema([("run_id", pa.string())]))
 
     def visible_run(self) -> str | None:
         """See `Layout.visible_run`."""
         pointer = _pointer_in(self._output)
         return None if pointer is None else str(pointer["run_id"])
+
+    def _has_parts(self, table: str) -> bool:
+        """Whether it is a table with a folder for each run, and has one."""
+        return any((self._output / table).glob(f"{OF_RUN}*"))
 
     def _place(self, table: str) -> Path | None:
         """The folder of a table that a pointer leads to: that of the nights, or one of its own."""

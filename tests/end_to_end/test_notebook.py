@@ -46,4 +46,7 @@ def test_the_notebook_shows_the_visible_run_its_lists_and_scores(
 
 
 def test_what_the_page_shows_names_no_place_of_the_machine_that_made_it() -> None:
-    assert "/tmp" not in NOTEBOOK.read_text() and "/home" not in NOTEBOOK.read_text()
+    page = NOTEBOOK.read_text(encoding="utf-8")
+
+    assert "/tmp" not in page
+    assert "/home" not in page
