@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from recsys_spark.errors import DataError, NotFoundError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.dataset as ds
 
 POINTER = "current.json"
@@ -26,6 +27,9 @@ class Layout(Protocol):
 
     name: str
     """`delta` or `parquet`, as `output.format` has it."""
+
+    def has(self, table: str) -> bool:
+        """Whether the table was ever written."""
 
     def dataset(self, table: str) -> ds.Dataset | None:
         """What a reader of the table sees now; none if it has never been written."""
@@ -42,9 +46,13 @@ class DeltaLayout:
     def __init__(self, output: Path) -> None:
         self._output = output
 
+    def has(self, table: str) -> bool:
+        """See `Layout.has`."""
+        return is_delta(self._output / table)
+
     def dataset(self, table: str) -> ds.Dataset | None:
         """See `Layout.dataset`."""
-        if not is_delta(self._output / table):
+        if not self.has(table):
             return None
         from deltalake import DeltaTable
 
@@ -72,24 +80,29 @@ class ParquetLayout:
     def __init__(self, output: Path) -> None:
         self._output = output
 
+    def has(self, table: str) -> bool:
+        """See `Layout.has`."""
+        return self._place(table) is not None or self._has_parts(table)
+
     def dataset(self, table: str) -> ds.Dataset | None:
         """See `Layout.dataset`."""
         import pyarrow as pa
-        import pyarrow.dataset as ds
 
         place = self._place(table)
         if place is not None:
-            return ds.dataset(place)
-        parts = self._output / table
-        if not any(parts.glob(f"{OF_RUN}*")):
+            return _parquet(place, None)
+        if not self._has_parts(table):
             return None
-        by_run = ds.partitioning(pa.schema([("run_id", pa.string())]), flavor="hive")
-        return ds.dataset(parts, partitioning=by_run)
+        return _parquet(self._output / table, pa.schema([("run_id", pa.string())]))
 
     def visible_run(self) -> str | None:
         """See `Layout.visible_run`."""
         pointer = _pointer_in(self._output)
         return None if pointer is None else str(pointer["run_id"])
+
+    def _has_parts(self, table: str) -> bool:
+        """Whether it is a table with a folder for each run, and has one."""
+        return any((self._output / table).glob(f"{OF_RUN}*"))
 
     def _place(self, table: str) -> Path | None:
         """The folder of a table that a pointer leads to: that of the nights, or one of its own."""
@@ -129,6 +142,20 @@ def layout_of(output: Path) -> Layout:
 def is_delta(folder: Path) -> bool:
     """Whether something was ever committed to a folder: a kill may leave one that holds files and no commit."""
     return any((folder / "_delta_log").glob("*.json"))
+
+
+def _parquet(place: Path, by_folder: pa.Schema | None) -> ds.Dataset:
+    """The files of a folder; with columns that the names of folders tell, if there are any such."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    # Spark's old kind of timestamps would otherwise be read as nanoseconds, and has no zone: ours are all UTC
+    files = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(coerce_int96_timestamp_unit="us"))
+    folders = None if by_folder is None else ds.partitioning(by_folder, flavor="hive")
+    found = ds.dataset(place, format=files, partitioning=folders)
+    zoned = pa.timestamp("us", tz="UTC")
+    fields = [field.with_type(zoned) if pa.types.is_timestamp(field.type) else field for field in found.schema]
+    return ds.dataset(place, pa.schema(fields), format=files, partitioning=folders)
 
 
 def _pointer_in(folder: Path) -> dict[str, Any] | None:

@@ -62,7 +62,8 @@ class Output:
 
     def has(self, name: str) -> bool:
         """Whether a table of this name was ever published."""
-        return self._dataset(name) is not None
+        _check_name(name)
+        return self.layout.has(name)
 
     def table(self, name: str) -> ds.Dataset:
         """A table, nothing of which is read yet.
@@ -148,14 +149,10 @@ class Output:
         return str(entered[0]) if entered and entered[0] is not None else None
 
     def _dataset(self, name: str) -> ds.Dataset | None:
-        declared = _declared()
-        if name not in declared:
-            near = difflib.get_close_matches(name, declared, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "docs/tables.md lists them"
-            raise NotFoundError(f"the table {name}", expected=f"one of {', '.join(declared)}", found=name, hint=hint)
+        _check_name(name)
         try:
             found = self.layout.dataset(name)
-            return None if found is None else _completed(found, declared[name](found.schema))
+            return None if found is None else _completed(found, _declared()[name](found.schema))
         except _damages() as error:
             raise _damaged(name, self.path, error) from error
 
@@ -177,6 +174,13 @@ def _local(path: str) -> Path:
     return Path(path)
 
 
+def _check_name(name: str) -> None:
+    if name not in _declared():
+        near = difflib.get_close_matches(name, _declared(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "docs/tables.md lists them"
+        raise NotFoundError(f"the table {name}", expected=f"one of {', '.join(_declared())}", found=name, hint=hint)
+
+
 @functools.cache
 def _declared() -> dict[str, Any]:
     """For each table its schema, given one that tells the types of ids."""
@@ -196,11 +200,11 @@ def _declared() -> dict[str, Any]:
 
 def _completed(found: ds.Dataset, declared: pa.Schema) -> ds.Dataset:
     """A table with the columns that none of its files, or not the first one, has: nulls where they are missing."""
+    missing = [column.with_nullable(True) for column in declared if column.name not in found.schema.names]
     schema = found.schema
-    for column in declared:
-        if column.name not in schema.names:
-            schema = schema.append(column.with_nullable(True))
-    return found if schema is found.schema else found.replace_schema(schema)
+    for column in missing:
+        schema = schema.append(column)
+    return found.replace_schema(schema) if missing else found
 
 
 def _condition(name: str, schema: pa.Schema, equal: dict[str, Any]) -> ds.Expression | None:

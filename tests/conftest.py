@@ -41,3 +41,11 @@ def spark() -> Iterator[SparkSession]:
     session = build_session("tests", delta=True)
     yield session
     session.stop()
+
+
+@pytest.fixture(params=["delta", "parquet"])
+def published(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The output of two nights, in each layout."""
+    from tests.published_output import write
+
+    return write(tmp_path / str(request.param), request.param).output

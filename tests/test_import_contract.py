@@ -50,6 +50,19 @@ def test_no_kernel_imports_spark_or_keras() -> None:
     assert loaded_by(*kernels) & {"pyspark", "py4j", "delta", "tensorflow", "keras"} == set()
 
 
+def test_a_look_up_imports_next_to_nothing_before_it_knows_what_is_asked() -> None:
+    loaded = loaded_by("recsys_spark.cli")
+
+    assert loaded & {"pyspark", "tensorflow", "keras", "numba", "pyarrow", "numpy", "pydantic", "rich"} == set()
+
+
+def test_reading_a_model_imports_neither_spark_nor_keras_nor_numba() -> None:
+    loaded = loaded_by("recsys_spark.reader", "recsys_spark.published_model", "recsys_spark.run_list")
+
+    assert "pyarrow" in loaded
+    assert loaded & {"pyspark", "py4j", "delta", "tensorflow", "keras", "numba", "pandas"} == set()
+
+
 def test_the_stages_import_keras_only_when_they_train() -> None:
     loaded = loaded_by("recsys_spark.stages")
 

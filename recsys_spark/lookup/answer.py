@@ -36,7 +36,7 @@ class Answer:
 
     Args:
         values: what `--json` prints, figures as they are stored.
-        parts: what a person sees, from top to bottom: lines and tables.
+        parts: what a person sees, from top to bottom: texts of one line each, and tables.
     """
 
     values: Mapping[str, Any]

@@ -181,6 +181,7 @@ def _metrics_grid(rows: Sequence[Mapping[str, Any]]) -> Grid:
         name = row["metric"] if row["k"] is None else f"{row['metric']}@{row['k']}"
         name = name if len(how) == 1 else f"{name} ({row['strategy']}, {row['protocol']})"
         before, after = row["before"], row["after"]
-        change = "" if before is None or after is None else f"{after - before:+.4f}"
-        cells.append([name, told(before), told(after), change])
+        digits = 0 if all(value is None or value.is_integer() for value in (before, after)) else 4
+        change = "" if before is None or after is None else f"{after - before:+,.{digits}f}"
+        cells.append([name, told(before, digits), told(after, digits), change])
     return Grid("the models on the test part", columns, cells)

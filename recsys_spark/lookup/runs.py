@@ -30,7 +30,7 @@ def answer(output: Output, given: argparse.Namespace) -> Answer:
     values = {"visible": visible, "runs": [asdict(run) for run in found]}
     if not found:
         return Answer(values, [f"no runs in {output.path} yet"])
-    return Answer(values, [as_table(found, visible=visible, width=terminal_width())])
+    return Answer(values, as_table(found, visible=visible, width=terminal_width()).split("\n"))
 
 
 def ledger(output: Output) -> list[dict[str, Any]]:

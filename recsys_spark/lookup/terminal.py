@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from recsys_spark.lookup.answer import Grid
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 WITHOUT_A_TERMINAL = 10_000
 """Columns of text that goes to a file or a pipe: nothing is cut."""
@@ -38,43 +41,38 @@ def as_text(parts: Sequence[str | Grid], stream: TextIO) -> str:
     """Lines and tables as the stream can show them.
 
     Args:
-        parts: from top to bottom. The lines of a text stay lines.
+        parts: from top to bottom.
         stream: where it goes. Without a terminal, with NO_COLOR, or on a dumb terminal it is text and nothing else.
     """
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     terminal = stream.isatty()
     styled = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
-    console = Console(
-        file=stream,
-        force_terminal=styled,
-        width=None if terminal else WITHOUT_A_TERMINAL,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        soft_wrap=False,
-    )
+    width = None if terminal else WITHOUT_A_TERMINAL
+    console = Console(file=stream, force_terminal=styled, width=width, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         for part in parts:
             if isinstance(part, str):
-                for line in part.split("\n"):
-                    console.print(Text(harmless(line)), soft_wrap=True)
+                console.print(Text(harmless(part)), soft_wrap=True)
                 continue
-            table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-            for column in part.columns:
-                is_id_or_figure = column.aligned == "right"
-                table.add_column(
-                    Text(column.head),
-                    justify=column.aligned,
-                    no_wrap=is_id_or_figure,
-                    overflow="fold" if is_id_or_figure else "ellipsis",
-                )
-            for row in part.rows:
-                table.add_row(*(Text(harmless(cell)) for cell in row))
             if part.title:
                 console.print(Text(f"\n{harmless(part.title)}", style="bold"), soft_wrap=True)
-            console.print(table)
+            console.print(_table(part))
     return "\n".join(line.rstrip() for line in captured.get().split("\n"))
+
+
+def _table(grid: Grid) -> Table:
+    """Figures and ids are never cut; texts are, where the terminal is too narrow."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for column in grid.columns:
+        whole = column.aligned == "right"
+        overflow: Literal["fold", "ellipsis"] = "fold" if whole else "ellipsis"
+        table.add_column(Text(column.head), justify=column.aligned, no_wrap=whole, overflow=overflow)
+    for row in grid.rows:
+        table.add_row(*(Text(harmless(cell)) for cell in row))
+    return table

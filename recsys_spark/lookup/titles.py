@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_spark.errors import NotFoundError
 from recsys_spark.lookup.likeness import most_like
+from recsys_spark.lookup.terminal import harmless
 
 if TYPE_CHECKING:
     from recsys_spark.reader import Output
@@ -42,8 +43,8 @@ class Item:
 
     @property
     def name(self) -> str:
-        """Its title with its id, or the id alone."""
-        return f"item {self.item_id}" if self.title is None else f"{self.title} (item {self.item_id})"
+        """Its title with its id, or the id alone, on one line."""
+        return harmless(f"item {self.item_id}" if self.title is None else f"{self.title} (item {self.item_id})")
 
     @property
     def notes(self) -> list[str]:
@@ -136,6 +137,6 @@ def _near_ids(wanted: str, ids: Sequence[Any]) -> list[tuple[Any, None]]:
 
 
 def _not_found(wanted: str, *, found: str, nearest: Sequence[tuple[Any, str | None]]) -> NotFoundError:
-    lines = [f"{item_id}" if title is None else f"{item_id}  {title}" for item_id, title in nearest]
+    lines = [harmless(f"{item_id}" if title is None else f"{item_id}  {title}") for item_id, title in nearest]
     hint = "the nearest, by id:\n    " + "\n    ".join(lines) if lines else "an item is named by its id or its title"
     return NotFoundError(f"item {wanted!r}", expected="an id or a title of one item", found=found, hint=hint)

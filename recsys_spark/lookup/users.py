@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recsys_spark.errors import NotFoundError
+from recsys_spark.lookup.terminal import harmless
 
 if TYPE_CHECKING:
     from recsys_spark.reader import Output
@@ -42,5 +43,5 @@ def _not_found(output: Output, user_id: Any) -> NotFoundError:
     from recsys_spark.nearest import nearest
 
     near = nearest(user_id, output.rows("users", ["user_id"])["user_id"].to_pylist())
-    hint = f"the nearest are: {', '.join(map(str, near))}" if near else "no id is like it"
+    hint = f"the nearest are: {', '.join(harmless(str(one)) for one in near)}" if near else "no id is like it"
     return NotFoundError(f"user {user_id!r}", expected="an id of the table users", found="none of that id", hint=hint)

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from recsys_spark.errors import DataError
 from recsys_spark.publishing.sink import Sink
+from recsys_spark.reader import Output
 from recsys_spark.schemas import ITEMS, RANKED_PAIRS, RUNS, TOP_N, TOP_N_HISTORY, USER_OUTCOMES, PinnedIds
 from recsys_spark.storage import Folder
 
@@ -219,6 +220,28 @@ class SinkContract:
             assert outside is not None
             assert by_spark.columns == [column.name for column in table.columns]
             assert by_spark.count() == outside.num_rows > 0
+
+    def test_a_reader_without_spark_sees_what_spark_sees(
+        self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
+    ) -> None:
+        for number in (1, 2):
+            self.publish_run(spark, sink, f"run-{number}", score=float(number))
+            sink(f"run-{number}").append(RUNS, ledger(spark, f"run-{number}"))
+            sink(f"run-{number}").publish_alone(RANKED_PAIRS, ranked_pairs(spark, f"run-{number}"))
+        output, by_spark = Output(tmp_path), sink("run-9")
+
+        for table in (TOP_N, TOP_N_HISTORY, USER_OUTCOMES, ITEMS, RUNS, RANKED_PAIRS):
+            expected = by_spark.read(table)
+            assert expected is not None
+            rows = output.rows(table.name, [column.name for column in table.columns])
+            assert sorted(map(str, rows.to_pylist())) == sorted(map(str, expected.toArrow().to_pylist()))
+        assert output.visible_run() == by_spark.visible_run() == "run-2"
+
+        history = by_spark.read(TOP_N_HISTORY)
+        assert history is not None
+        sink("run-3").publish_again(TOP_N, history.where("run_id = 'run-1'"), run_id="run-1")
+        assert output.visible_run() == "run-1"
+        assert output.rows("top_n", ["score"])["score"].unique().to_pylist() == [1.0]
 
     def test_a_table_that_was_never_written_reads_as_none(self, sink: SinkFactory) -> None:
         assert sink("run-1").read(TOP_N) is None
