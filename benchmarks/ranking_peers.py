@@ -19,9 +19,12 @@ THREADS = 2
 def als(likes: sparse.csr_matrix, settings: dict[str, Any], seed: int) -> Scores:
     """ALS for implicit feedback, by implicit."""
     from implicit.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
 
-    model = AlternatingLeastSquares(num_threads=THREADS, random_state=seed, **settings)
-    model.fit(likes, show_progress=False)
+    # its own threads each call BLAS: with threads of BLAS' own besides they get into each other's way, as it warns
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(num_threads=THREADS, random_state=seed, **settings)
+        model.fit(likes, show_progress=False)
     user, item = model.user_factors, model.item_factors
     return lambda users: user[users] @ item.T
 
