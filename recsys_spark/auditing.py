@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 from recsys_spark.bookkeeping import sink_of
 from recsys_spark.evaluation.rating import MAIN
 from recsys_spark.ingest.ingested import Ingested
-from recsys_spark.ingest.source_age import newest_rating
 from recsys_spark.job import Job
 from recsys_spark.planning import users_of_run
 from recsys_spark.publishing import figures, totals
@@ -110,11 +109,10 @@ def night_figures(
         scores_are_ratings: whether they should lie in the range of the ratings.
     """
     last = evidence.last
-    lists, items, ratings, newest, n_items, change = side_by_side(
+    lists, items, ratings, n_items, change = side_by_side(
         lambda: totals.of_lists(evidence.lists),
         lambda: totals.of_items(evidence.lists),
-        lambda: totals.of_ratings(evidence.ratings),
-        lambda: newest_rating(evidence.ratings, evidence.end),
+        lambda: totals.of_ratings(evidence.ratings, evidence.end),
         evidence.items.count,
         lambda: None if last is None else totals.of_change(evidence.lists, last),
     )
@@ -125,7 +123,7 @@ def night_figures(
         **figures.of_lists(lists, items, range_, n_items),
         **figures.of_change(lists, range_, change),
         **figures.of_quality(measured),
-        **figures.of_source(newest, evidence.end, read=read, quarantined=quarantined),
+        **figures.of_source(ratings.newest, evidence.end, read=read, quarantined=quarantined),
     }
 
 

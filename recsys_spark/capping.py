@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from recsys_spark.job import Job
 from recsys_spark.scoring.all_pairs import ScoringPlan
 from recsys_spark.scoring.caps import capped, item_bounds, most_lists
+from recsys_spark.staged import read_staged
 from recsys_spark.storage import Folder
 
 
@@ -23,13 +24,13 @@ def cap(job: Job, plan: ScoringPlan, pools: Folder, lists: Folder, *, n_lists: i
     diversity = job.settings.scoring.diversity
     assert diversity is not None
     most = most_lists(diversity, n_lists)
-    staged = job.spark.read.parquet(str(pools))
+    staged = read_staged(job.spark, pools)
     say = job.progress.say
     bounds = item_bounds(staged, n_items=plan.scorer.n_items, n=plan.top_n, most_lists=most, say=say)
     capped(staged, bounds, n=plan.top_n).write.mode("overwrite").parquet(str(lists))
     pools.delete()
     size = F.size("item_indices")
-    short = job.spark.read.parquet(str(lists)).where((size < plan.top_n) & (F.col("outcome") != "error")).count()
+    short = read_staged(job.spark, lists).where((size < plan.top_n) & (F.col("outcome") != "error")).count()
     if short:
         job.run.warn(
             f"scoring.diversity: {short:,} of {n_lists:,} lists have fewer than {plan.top_n} items: no item is in more "

@@ -15,6 +15,7 @@ from recsys_spark.job import SCORED, Job
 from recsys_spark.planning import left_out_of_lists
 from recsys_spark.scoring.all_pairs import ScoringPlan
 from recsys_spark.scoring.incremental import Basis, Changes, carried_lists, changed_users
+from recsys_spark.staged import read_staged
 from recsys_spark.storage import Folder
 
 _SPEED_ONLY = ("mode", "kernel", "top_users")
@@ -63,11 +64,11 @@ def wanted_users(job: Job, ingested: Ingested, plan: ScoringPlan, model_id: str)
         why = "the lists before are of another version" if changes is None else changes.everybody
         job.progress.say(f"scoring.mode: everybody is scored: {why}")
         return everybody
-    lists = job.spark.read.parquet(str(stage / "lists"))
+    lists = read_staged(job.spark, stage / "lists")
     target = job.folder("score") / "changed"
     users_before = left_out_of_lists(job, before)
     changed_users(users, users_before, lists, changes).write.mode("overwrite").parquet(str(target))
-    changed = job.spark.read.parquet(str(target))
+    changed = read_staged(job.spark, target)
     n_changed = stored_rows(target)
     job.progress.say(
         f"{n_changed:,} of {everybody.n_users:,} users are scored, the lists of the others stay as they are"

@@ -28,6 +28,7 @@ from recsys_spark.publishing.rows import ranked_pair_rows, top_users_rows
 from recsys_spark.schemas import RANKED_PAIRS, TOP_USERS
 from recsys_spark.scoring.ranking import WITH_SCORE, RankingPlan, rank_pairs
 from recsys_spark.scoring.top_users import stage_user_lists
+from recsys_spark.staged import read_staged
 from recsys_spark.stored_models import scorers_for
 
 
@@ -45,9 +46,9 @@ def score_pairs(job: Job) -> None:
         known_users, known_items = have_vectors(folded.scorers)
         model, fallback = folded.scorers[MAIN], fallback_of(job, scorers)
         plan = RankingPlan(model, fallback, known_users | folded.users, known_items)
-        pairs, users, items = job.spark.read.parquet(str(staged / "pairs")), *known_ids(job, ingested)
+        pairs, users, items = read_staged(job.spark, staged / "pairs"), *known_ids(job, ingested)
         rank_pairs(pairs, users, items, plan).write.mode("overwrite").parquet(str(staged / "ranked"))
-        ranked = job.spark.read.parquet(str(staged / "ranked"))
+        ranked = read_staged(job.spark, staged / "ranked")
         reasons = {row["reason"]: row["count"] for row in ranked.groupBy("reason").count().collect()}
         told = ", ".join(f"{reason} {n:,}" for reason, n in sorted(reasons.items()))
         say(f"{read:,} pairs read, {sum(reasons.values()):,} of them different: {told}")
@@ -83,7 +84,7 @@ def top_users(job: Job) -> None:
         )
         if len(plan.users) < plan.n:
             job.run.warn(f"scoring.top_users is {plan.n}, but only {len(plan.users)} users have a trained vector")
-    lists = job.spark.read.parquet(str(staged))
+    lists = read_staged(job.spark, staged)
     with job.progress.stage("audit"):
         found = audit_user_lists(
             lists,

@@ -60,6 +60,7 @@ from recsys_spark.scoring.staging import stage_lists
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
 from recsys_spark.similar_items import similar_items_of_night
+from recsys_spark.staged import read_staged
 from recsys_spark.stored_models import cold_in_test, night_artefact, save_with_networks, scorers_for
 
 GROUPS = "groups.json"
@@ -259,7 +260,7 @@ def publish(job: Job, standing: Standing) -> None:
     """Audit the staged lists, then make them visible; `top_n` is the last table to change."""
     ingested, trained = job.ingested(), job.trained()
     staged = job.folder("score")
-    lists = job.spark.read.parquet(str(staged / "lists"))
+    lists = read_staged(job.spark, staged / "lists")
     job.summary.metrics = job.summary.metrics or nested(_measured(job))
     with job.progress.stage("audit"):
         found = audit_night(job, ingested, lists, stage=str(staged), compare=not standing.history_only)

@@ -9,15 +9,10 @@ import pandas as pd
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from recsys_spark import artifact, config, stages
+from recsys_spark import artifact, stages
 from recsys_spark.job import Job
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import job_with, settings_of
 
 SMALL = (
     "training.epochs=2",
@@ -38,8 +33,7 @@ class Nights:
     def job(self, *overrides: str) -> Job:
         """A new attempt."""
         given = [f"output.path={self.output}", f"output.format={self.format}", *SMALL, *overrides]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return Job(self.spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
+        return job_with(self.spark, settings_of(*given))
 
     def night(self, *overrides: str) -> Job:
         """A whole night."""

@@ -35,6 +35,7 @@ from recsys_spark.kernels.scorer import PairScorer
 from recsys_spark.scoring.caps import item_bounds, most_lists
 from recsys_spark.scoring.settings import DiversitySettings, ScoringSettings
 from recsys_spark.side_by_side import side_by_side
+from recsys_spark.staged import read_staged
 from recsys_spark.storage import Folder
 
 Objective = Literal["rating", "ranking"]
@@ -177,11 +178,11 @@ def _ranking(
     )
     if lists is not None and lists.diversity is not None:
         plan = _diversified(evidence, fit, plan, lists, lists.diversity)
-    place = str(evidence.scratch / fit.held_out)
+    place = evidence.scratch / fit.held_out
     with whole_files(ratings.sparkSession):
         rows = rank_users(ratings, plan, held_out=fit.held_out, fitted=fit.fitted)
-        rows.write.mode("overwrite").parquet(place)
-    ranked = ratings.sparkSession.read.parquet(place)
+        rows.write.mode("overwrite").parquet(str(place))
+    ranked = read_staged(ratings.sparkSession, place)
     figures = RankingFigures(
         ranked,
         fit.held_out,
@@ -215,7 +216,7 @@ def _diversified(
     with whole_files(spark):
         rows = rank_pools(evidence.ratings, plan, held_out=fit.held_out, fitted=fit.fitted)
         rows.write.mode("overwrite").parquet(str(place))
-    pools = spark.read.parquet(str(place))
+    pools = read_staged(spark, place)
     most = most_lists(wanted, pools.count())
     return replace(plan, bounds=item_bounds(pools, n_items=len(plan.item_counts), n=lists.top_n, most_lists=most))
 

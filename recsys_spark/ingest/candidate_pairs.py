@@ -17,6 +17,7 @@ from recsys_spark.ingest.settings import PairsSource
 from recsys_spark.ingest.sources import column_of, open_table
 from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
 from recsys_spark.schemas import PinnedIds
+from recsys_spark.staged import read_staged
 from recsys_spark.storage import Folder
 
 SECTION = "pairs"
@@ -85,7 +86,7 @@ def check_and_store(
     except SPARK_FAILURES as error:
         raise cannot_read(SECTION, source, error) from error
     found = (
-        spark.read.parquet(str(target))
+        read_staged(spark, target)
         .agg(
             *(F.count_if(F.col("reason") == reason).alias(reason) for reason in REASONS),
             F.count(F.lit(1)).alias("rows"),

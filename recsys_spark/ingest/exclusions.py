@@ -21,6 +21,7 @@ from recsys_spark.ingest.settings import ExclusionsSource
 from recsys_spark.ingest.sources import column_of, open_table
 from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read
 from recsys_spark.run import end_of
+from recsys_spark.staged import read_staged
 from recsys_spark.storage import Folder
 
 SECTION = "scoring.exclude"
@@ -108,20 +109,20 @@ def check_and_store(
         ConfigError: there is no such table or column.
         DataError: the table cannot be read to its end, or some of its rows cannot.
     """
-    place = str(folder / "exclusions")
+    place = folder / "exclusions"
     rows = check_exclusions(read_exclusions(spark, source), as_of)
     if forgotten is not None:
         known = with_forgotten(rows, "user", forgotten)
         empty = {name: F.when(~F.col("_forgotten"), F.col(name)) for name in ("user", "item", "until_text", "reason")}
         rows = known.withColumns(empty).drop("_forgotten")
     try:
-        rows.write.mode("overwrite").parquet(place)
+        rows.write.mode("overwrite").parquet(str(place))
     except SPARK_FAILURES as error:
         raise cannot_read(SECTION, source, error) from error
     shown = F.to_json(F.struct("user", "item", F.col("until_text").alias("until")))
     example = F.struct(F.coalesce("_malformed", shown).alias("row"), F.col("_origin").alias("file"))
     found = (
-        spark.read.parquet(place)
+        read_staged(spark, place)
         .agg(
             *(F.count_if(F.col("reason") == reason).alias(reason) for reason in REASONS),
             F.count(F.lit(1)).alias("rows"),
@@ -150,7 +151,7 @@ def encode_and_store(spark: SparkSession, users: DataFrame, items: DataFrame, fo
         items: from `Vocabulary.read`.
         folder: where `check_and_store` has left the checked rows.
     """
-    checked = spark.read.parquet(str(folder / "exclusions"))
+    checked = read_staged(spark, folder / "exclusions")
     pairs = encode(checked.where("in_force"), users, items).select("user_index", "item_index")
     pairs.write.mode("overwrite").parquet(str(folder / "barred"))
     in_force = checked.where("in_force").count()

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.encoding import Addition, Vocabularies, Vocabulary
 from recsys_spark.ingest.tables import read_training_set
+from recsys_spark.staged import read_staged
 from recsys_spark.storage import Folder
 
 RECORD = "stage.json"
@@ -49,7 +50,7 @@ class Ingested:
         """One of the data sets."""
         if name == "ratings":
             return read_training_set(spark, self.folder / name)
-        return spark.read.parquet(str(self.folder / name))
+        return read_staged(spark, self.folder / name)
 
     def save(self) -> None:
         """Mark the stage as finished."""

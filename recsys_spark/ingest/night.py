@@ -36,6 +36,7 @@ from recsys_spark.ingest.splitting import divided
 from recsys_spark.run import Run, end_of
 from recsys_spark.schemas import PinnedIds
 from recsys_spark.side_by_side import side_by_side
+from recsys_spark.staged import read_staged
 from recsys_spark.storage import Folder
 
 
@@ -109,7 +110,7 @@ def check_and_store(spark: SparkSession, inputs: NightInputs, folder: Folder) ->
     if ratings_read == 0:
         where = " that source.where keeps" if inputs.source.where else ""
         raise DataError("source.path", expected=f"at least one rating{where}", found=f"none in '{inputs.source.path}'")
-    return spark.read.parquet(str(folder / "checked")), ratings_read
+    return read_staged(spark, folder / "checked"), ratings_read
 
 
 def pinned_types(checked: DataFrame, wanted: IdTypes, known: Vocabularies | None) -> PinnedIds:
@@ -147,7 +148,7 @@ def classify_and_store(
     rows = quality.require_ratings(rows, "item", inputs.quality.min_ratings_per_item)
     rows = quality.require_ratings(rows, "user", inputs.quality.min_ratings_per_user)
     rows.write.mode("overwrite").parquet(str(folder / "classified"))
-    return spark.read.parquet(str(folder / "classified"))
+    return read_staged(spark, folder / "classified")
 
 
 def store_quarantine(classified: DataFrame, folder: Folder) -> None:
@@ -255,15 +256,15 @@ def describe_and_store(
         lambda: describe("item", items, metadata.items, inputs.items.where),
         lambda: describe("user", users, metadata.users, inputs.users.where),
     )
-    of_run = spark.read.parquet(str(folder / "users")).where("eligible")
+    of_run = read_staged(spark, folder / "users").where("eligible")
     listed = pairs
     if inputs.seen is not None:
         counting = quality.rows_that_count(quality.seen_rows(classified), inputs.seen, end_of(run.as_of))
         listed = encode(counting, users, items)
-    barred = None if inputs.exclude is None else spark.read.parquet(str(folder / "barred"))
+    barred = None if inputs.exclude is None else read_staged(spark, folder / "barred")
     sizes = {"n_users": vocabularies.users.size, "n_items": vocabularies.items.size}
     tables.seen_lists(of_run, listed, barred, **sizes).write.mode("overwrite").parquet(str(folder / "seen"))
-    if inputs.seen is not None and spark.read.parquet(str(folder / "seen")).where(F.size("seen") > 0).isEmpty():
+    if inputs.seen is not None and read_staged(spark, folder / "seen").where(F.size("seen") > 0).isEmpty():
         run.warn("scoring.exclude_seen: no seen row counts, so that lists hold what their users have seen")
 
 

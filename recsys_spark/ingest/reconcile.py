@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.quality import DEFECTS
 from recsys_spark.ingest.settings import QualitySettings
+from recsys_spark.staged import read_staged
 from recsys_spark.storage import Folder
 
 
@@ -30,8 +31,7 @@ def reconcile(
     """
     accepted = stored_rows(folder / "ratings")
     by_reason = {
-        r["reason"]: r["count"]
-        for r in spark.read.parquet(str(folder / "quarantine")).groupBy("reason").count().collect()
+        r["reason"]: r["count"] for r in read_staged(spark, folder / "quarantine").groupBy("reason").count().collect()
     }
     quarantined = sum(by_reason.values())
     if ratings_read != accepted + quarantined:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.errors import DataError
@@ -12,9 +12,17 @@ from recsys_spark.errors import DataError
 
 def newest_rating(ratings: DataFrame, end: datetime) -> datetime | None:
     """The greatest `timestamp` before an end, UTC; none if there is none. The driver collects one number."""
-    newest = ratings.where(F.col("timestamp") < F.lit(end)).agg(F.max(F.unix_micros("timestamp")).alias("at")).collect()
-    at = newest[0]["at"]
-    return None if at is None else datetime.fromtimestamp(0, UTC) + timedelta(microseconds=at)
+    return moment(ratings.agg(newest_before(end).alias("at")).collect()[0]["at"])
+
+
+def newest_before(end: datetime) -> Column:
+    """The greatest `timestamp` before an end, in microseconds: an aggregate."""
+    return F.max(F.when(F.col("timestamp") < F.lit(end), F.unix_micros("timestamp")))
+
+
+def moment(microseconds: int | None) -> datetime | None:
+    """Of so many microseconds since 1970, UTC."""
+    return None if microseconds is None else datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
 
 
 def check_source_age(ratings: DataFrame, end: datetime, most_days: float, *, stage: str) -> None:

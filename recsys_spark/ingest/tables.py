@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys_spark.ingest.encoding import typed_id
+from recsys_spark.staged import read_staged
 from recsys_spark.storage import Folder
 
 PAIRS_IN_A_BLOCK = 1 << 26
@@ -31,7 +32,7 @@ def in_training_order(encoded: DataFrame) -> DataFrame:
 
 def read_training_set(spark: SparkSession, folder: Folder) -> DataFrame:
     """The stored training set, its indices as `user_index` and `item_index`."""
-    rows = spark.read.parquet(str(folder))
+    rows = read_staged(spark, folder)
     return rows.withColumnsRenamed({"user": "user_index", "item": "item_index"})
 
 

@@ -6,11 +6,13 @@ Each function is one pass over what it names, and the driver collects one row of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from recsys_spark.ingest.source_age import moment, newest_before
 from recsys_spark.publishing.last_run import LastRun
 
 
@@ -54,6 +56,8 @@ class RatingRange:
 
     lowest: float | None
     highest: float | None
+    newest: datetime | None = None
+    """The greatest timestamp before the end of the `as_of` day, UTC."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +132,10 @@ def by_model() -> Column:
     return F.col("outcome") == "ok"
 
 
-def of_ratings(ratings: DataFrame) -> RatingRange:
-    """The range of accepted ratings: `rating`."""
-    return RatingRange(**_one(ratings, lowest=F.min("rating"), highest=F.max("rating")))
+def of_ratings(ratings: DataFrame, end: datetime) -> RatingRange:
+    """The range of accepted ratings (`rating`), and the newest `timestamp` before an end."""
+    found = _one(ratings, lowest=F.min("rating"), highest=F.max("rating"), newest=newest_before(end))
+    return RatingRange(**found | {"newest": moment(found["newest"])})
 
 
 def of_change(lists: DataFrame, last: LastRun) -> Change:
