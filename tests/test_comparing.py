@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import config, stages
 from recsys_spark.comparing import compare
 from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
 from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
-
-JobMaker = Callable[..., Job]
+from tests.jobs import JobMaker, csv_source, night_of, parquet_jobs
 
 
 @pytest.fixture(scope="module")
@@ -28,42 +20,29 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
     """Makes a job on a checkerboard of 60 x 20."""
     folder = tmp_path_factory.mktemp("compared")
     random = np.random.default_rng(0)
-    lines = [f"{u},{i},{5 - 4 * ((u + i) % 2)}\n" for u in range(60) for i in range(20) if random.random() < 0.6]
-    (folder / "ratings.csv").write_text("user,item,rating\n" + "".join(lines))
-
-    def make(*overrides: str, output: str = "output") -> Job:
-        given = [
-            f"source.path={folder}/ratings.csv",
-            "source.separator=,",
-            "source.header=true",
-            "source.columns={user: user, item: item, rating: rating, timestamp: null}",
-            f"output.path={folder}/{output}",
-            "output.format=parquet",
-            "model={name: ials, embedding_size: 4}",
-            "training={objective: ranking, relevant_at: 4, epochs: 20, learning_rate: 0.05, early_stopping: null}",
-            "split.validation_fraction=0",
-            "evaluation={relevant_at: 4, bootstrap: 0, k: [3, 10]}",
-            "scoring.top_n=3",
-            *overrides,
-        ]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
-
-    return make
+    rows = [(u, i, 5 - 4 * ((u + i) % 2)) for u in range(60) for i in range(20) if random.random() < 0.6]
+    return parquet_jobs(
+        spark,
+        folder,
+        *csv_source(folder / "ratings.csv", ("user", "item", "rating"), rows),
+        "model={name: ials, embedding_size: 4}",
+        "training={objective: ranking, relevant_at: 4, epochs: 20, learning_rate: 0.05, early_stopping: null}",
+        "split.validation_fraction=0",
+        "evaluation={relevant_at: 4, bootstrap: 0, k: [3, 10]}",
+        "scoring.top_n=3",
+    )
 
 
 @pytest.fixture(scope="module")
 def good(job: JobMaker) -> Job:
-    night = job()
-    stages.nightly(night)
-    return night
+    return night_of(job())
 
 
 @pytest.fixture(scope="module")
-def bad(job: JobMaker) -> Job:
-    night = job("training.epochs=1", "training.learning_rate=0.0001", output="bad")
-    stages.nightly(night)
-    return night
+def bad(job: JobMaker, good: Job) -> Job:
+    """In the same output, whose audit would refuse it."""
+    audit = "audit.max_worse_than_last_run.error=null"
+    return night_of(job("training.epochs=1", "training.learning_rate=0.0001", audit))
 
 
 def asked(good: Job, **arguments: str | None) -> Job:
@@ -74,7 +53,7 @@ def asked(good: Job, **arguments: str | None) -> Job:
 def test_the_better_run_is_better_and_the_table_says_so(
     good: Job, bad: Job, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    question = asked(good, with_run=bad.run.run_id, with_output=str(bad.run.output))
+    question = asked(good, with_run=bad.run.run_id)
     compare(question)
 
     found = {one["metric"]: one for one in question.summary.metrics["compared"]}
@@ -112,7 +91,6 @@ def test_what_is_not_there_is_named(good: Job, arguments: dict[str, str], expect
 
 
 def test_runs_of_other_splits_are_not_compared(good: Job, job: JobMaker) -> None:
-    other = job("split.seed=43", output="other")
-    stages.nightly(other)
+    other = night_of(job("split.seed=43", output="other"))
     with pytest.raises(DataError, match="the same users with the same held-out ratings"):
         compare(asked(good, with_run=other.run.run_id, with_output=str(other.run.output)))

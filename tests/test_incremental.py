@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import config, stages
+from recsys_spark import stages
 from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, night_of, parquet_jobs, published, scored, staged, write_source
 
 RESULT = ["user_id", "variant", "rank", "item_id", "score", "reason"]
 KINDS = {i: "TV" if i % 2 else "Film" for i in range(12)}
 STORED = "training.use_model=latest"
 INCREMENTAL = (STORED, "scoring.mode=incremental")
 Pairs = dict[tuple[int, int], int]
-Night = Callable[..., Job]
 
 
 def checkerboard(users: int = 14, items: int = 12) -> Pairs:
@@ -33,7 +26,7 @@ def checkerboard(users: int = 14, items: int = 12) -> Pairs:
 
 
 @pytest.fixture(scope="module")
-def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Night:
+def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMaker:
     """Makes a job on some ratings; each call is a new attempt for its own day, in one output unless told otherwise."""
     folder = tmp_path_factory.mktemp("incremental")
     days = iter(range(1, 28))
@@ -41,17 +34,15 @@ def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nigh
     def make(ratings: Pairs, *overrides: str, output: str = "output", day: int | None = None) -> Job:
         day = day or next(days)
         source, items, users = folder / f"{day}.txt", folder / f"items-{day}.csv", folder / f"users-{day}.csv"
-        source.write_text("".join(f"{u}::{i}::{r}::{100 + u}\n" for (u, i), r in ratings.items()))
+        write_source(source, "".join(f"{u}::{i}::{r}::{100 + u}\n" for (u, i), r in ratings.items()))
         known = sorted({i for _, i in ratings} & set(KINDS))
-        items.write_text("id,kind\n" + "".join(f"{i},{KINDS[i]}\n" for i in known))
+        write_source(items, "id,kind\n" + "".join(f"{i},{KINDS[i]}\n" for i in known))
         raters = sorted({u for u, _ in ratings})
-        users.write_text("id,country\n" + "".join(f"{u},{'DE' if u % 3 else 'FR'}\n" for u in raters))
-        given = [
+        write_source(users, "id,country\n" + "".join(f"{u},{'DE' if u % 3 else 'FR'}\n" for u in raters))
+        common = (
             *(f"{table}.path={path}" for table, path in (("source", source), ("items", items), ("users", users))),
             "items.columns={item: id, kind: kind}",
             "users.columns={user: id, country: country}",
-            f"output.path={folder}/{output}",
-            "output.format=parquet",
             "output.history=2",
             "scoring.top_n=4",
             "training.epochs=1",
@@ -61,26 +52,20 @@ def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nigh
             "split.test_fraction=0.1",
             "evaluation.bootstrap=0",
             "evaluation.k=[]",
-            *overrides,
-        ]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        run = Run.start(Folder(settings.output.path), date(2026, 3, day))
-        return Job(spark, settings, run, Summary(), Progress())
+        )
+        return parquet_jobs(spark, folder, *common)(*overrides, output=output, as_of=date(2026, 3, day))
 
     return make
 
 
 @pytest.fixture(scope="module")
-def trained(night: Night) -> Job:
+def trained(night: JobMaker) -> Job:
     """The night whose model all the others use."""
-    job = night(checkerboard())
-    stages.nightly(job)
-    return job
+    return night_of(night(checkerboard()))
 
 
 def rows(job: Job) -> pd.DataFrame:
-    table = pd.read_parquet(job.run.output.path / "current" / "top_n")
-    return table[RESULT].sort_values(["user_id", "variant", "rank"]).reset_index(drop=True)
+    return published(job)[RESULT].sort_values(["user_id", "variant", "rank"]).reset_index(drop=True)
 
 
 def outcomes(job: Job) -> pd.DataFrame:
@@ -88,25 +73,27 @@ def outcomes(job: Job) -> pd.DataFrame:
     return table.drop(columns="as_of").sort_values("user_id").reset_index(drop=True)
 
 
-def assert_as_in_full(night: Night, ratings: Pairs, *overrides: str) -> Job:
-    """An incremental night, compared with a full one of the same input and model."""
-    incremental = night(ratings, *INCREMENTAL, *overrides)
-    stages.nightly(incremental)
-    found, ends = rows(incremental), outcomes(incremental)
-    full = night(ratings, STORED, *overrides, day=incremental.run.as_of.day)
-    stages.nightly(full)
-    pd.testing.assert_frame_equal(found, rows(full))
-    pd.testing.assert_frame_equal(ends, outcomes(full))
-    assert full.summary.counts["users_scored"] == full.summary.counts["users"]
-    assert incremental.summary.counts["rows_published"] == full.summary.counts["rows_published"] == len(found)
+def staged_lists(job: Job) -> pd.DataFrame:
+    """All that is published of a list, and what becomes of its user."""
+    columns = ["user_id", "variant", "outcome", "reason", "item_ids", "scores"]
+    return staged(job)[columns].sort_values(["user_id", "variant"], ignore_index=True)
+
+
+def assert_as_in_full(night: JobMaker, ratings: Pairs, *overrides: str) -> Job:
+    """An incremental night, compared with the lists that a full one of the same input and model would publish."""
+    incremental = night_of(night(ratings, *INCREMENTAL, *overrides))
+    full = scored(night(ratings, STORED, *overrides, day=incremental.run.as_of.day))
+    expected = staged_lists(full)
+    pd.testing.assert_frame_equal(staged_lists(incremental), expected)
+    assert full.summary.counts["users_scored"] == incremental.summary.counts["users"] == expected.user_id.nunique()
+    assert incremental.summary.counts["rows_published"] == expected.item_ids.map(len).sum() == len(rows(incremental))
     return incremental
 
 
-def test_a_stored_model_gives_its_own_lists_and_metrics_without_training(night: Night, trained: Job) -> None:
-    job = night(checkerboard(), STORED)
+def test_a_stored_model_gives_its_own_lists_and_metrics_without_training(night: JobMaker, trained: Job) -> None:
     lists = rows(trained)
 
-    stages.nightly(job)
+    job = night_of(night(checkerboard(), STORED))
 
     pd.testing.assert_frame_equal(rows(job), lists)
     assert job.summary.model_id == trained.summary.model_id
@@ -114,11 +101,11 @@ def test_a_stored_model_gives_its_own_lists_and_metrics_without_training(night: 
     assert job.summary.seconds["train"] < 5
 
 
-def test_who_came_after_the_model_is_folded_in_by_known_items_or_gets_the_fallback(night: Night, trained: Job) -> None:
+def test_who_came_after_the_model_is_folded_in_by_known_items_or_gets_the_fallback(
+    night: JobMaker, trained: Job
+) -> None:
     grown = checkerboard() | {(50, i): 4 for i in range(3)} | {(51, 900): 5, (0, 900): 5}
-    job = night(grown, STORED)
-
-    stages.nightly(job)
+    job = night_of(night(grown, STORED))
 
     table, ends = rows(job), outcomes(job).set_index("user_id").reason
     reasons = table.groupby("user_id").reason.agg(set)
@@ -133,8 +120,10 @@ def test_who_came_after_the_model_is_folded_in_by_known_items_or_gets_the_fallba
     assert 900 not in set(table.item_id)
 
 
-def test_another_rating_of_the_same_item_gives_another_vector_and_a_list_of_its_own(night: Night, trained: Job) -> None:
-    before = rows(assert_as_in_full(night, checkerboard()))
+def test_another_rating_of_the_same_item_gives_another_vector_and_a_list_of_its_own(
+    night: JobMaker, trained: Job
+) -> None:
+    before = rows(night_of(night(checkerboard(), *INCREMENTAL)))
     ratings = checkerboard() | {(3, 2): 5}
     assert checkerboard()[3, 2] == 1
 
@@ -148,9 +137,9 @@ def test_another_rating_of_the_same_item_gives_another_vector_and_a_list_of_its_
     assert_as_in_full(night, checkerboard())
 
 
-def test_only_who_might_have_another_list_is_scored(night: Night, trained: Job) -> None:
+def test_only_who_might_have_another_list_is_scored(night: JobMaker, trained: Job) -> None:
     ratings = checkerboard()
-    assert_as_in_full(night, ratings)
+    night_of(night(ratings, *INCREMENTAL))
     first = assert_as_in_full(night, ratings)
     assert first.summary.counts["users_scored"] == 0
 
@@ -176,7 +165,7 @@ def test_only_who_might_have_another_list_is_scored(night: Night, trained: Job) 
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_whatever_changes_the_rows_are_those_of_a_full_night(night: Night, trained: Job, seed: int) -> None:
+def test_whatever_changes_the_rows_are_those_of_a_full_night(night: JobMaker, trained: Job, seed: int) -> None:
     """Random nights: ratings come, go and change; users and items come and go; lists, segments and rules on top."""
     draw, ratings = random.Random(seed), checkerboard()
     rules = [
@@ -185,7 +174,7 @@ def test_whatever_changes_the_rows_are_those_of_a_full_night(night: Night, train
         "scoring.segments={where: {DE: item_id <> 4}, others: all}",
         "scoring.min_score=1.5",
     ][: 1 + 3 * (seed % 2)]
-    scored = []
+    users_scored = []
     for _ in range(2):
         for _ in range(draw.randrange(4)):
             ratings[draw.randrange(18), draw.randrange(12)] = draw.randrange(1, 6)
@@ -194,12 +183,12 @@ def test_whatever_changes_the_rows_are_those_of_a_full_night(night: Night, train
         if draw.random() < 0.5:
             gone = draw.randrange(12)
             ratings = {pair: r for pair, r in ratings.items() if pair[1] != gone}
-        scored.append(assert_as_in_full(night, ratings, *rules).summary.counts["users_scored"])
-    assert scored
+        users_scored.append(assert_as_in_full(night, ratings, *rules).summary.counts["users_scored"])
+    assert users_scored
 
 
-def test_without_the_stages_of_the_visible_run_everybody_is_scored_and_told_so(night: Night, trained: Job) -> None:
-    assert_as_in_full(night, checkerboard())
+def test_without_the_stages_of_the_visible_run_everybody_is_scored_and_told_so(night: JobMaker, trained: Job) -> None:
+    night_of(night(checkerboard(), *INCREMENTAL))
     (trained.run.output / "_work").delete()
 
     job = assert_as_in_full(night, checkerboard() | {(3, 0): 5})
@@ -208,7 +197,7 @@ def test_without_the_stages_of_the_visible_run_everybody_is_scored_and_told_so(n
     assert job.summary.counts["users_scored"] == 14
 
 
-def test_a_model_that_is_too_old_or_does_not_exist_is_refused(night: Night, trained: Job) -> None:
+def test_a_model_that_is_too_old_or_does_not_exist_is_refused(night: JobMaker, trained: Job) -> None:
     with pytest.raises(ConfigError, match="no model at all"):
         stages.nightly(night(checkerboard(), STORED, output="elsewhere"))
     with pytest.raises(ConfigError, match="none of that name"):
@@ -228,6 +217,6 @@ def test_a_model_that_is_too_old_or_does_not_exist_is_refused(night: Night, trai
         manifest.write_text(text)
 
 
-def test_incremental_without_a_stored_model_is_no_configuration(night: Night) -> None:
+def test_incremental_without_a_stored_model_is_no_configuration(night: JobMaker) -> None:
     with pytest.raises(ConfigError, match=r"training\.use_model"):
         night(checkerboard(), "scoring.mode=incremental")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsys_spark import config
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.encoding import Addition, Vocabularies, Vocabulary
 from recsys_spark.ingest.ingested import Ingested
@@ -17,8 +16,8 @@ from recsys_spark.models.settings import PosteriorMfSettings
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from recsys_spark.training.rows import TrainingRows
-from tests.conftest import PROJECT
 from tests.ingest.test_features import Fields, write
+from tests.jobs import settings_of
 from tests.training.test_features import raw_of
 
 ITEMS: list[Fields | None] = [
@@ -40,7 +39,7 @@ FEATURES = "items.features={numeric: [year], categorical: [kind], scaling: stand
 
 
 def settings(*overrides: str) -> Settings:
-    return config.load(Settings, [PROJECT / "conf" / "base.yaml"], overrides)
+    return settings_of(*overrides)
 
 
 def ingested(folder: Path) -> Ingested:

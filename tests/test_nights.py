@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -10,18 +10,12 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import bookkeeping, config, stages
+from recsys_spark import bookkeeping, stages
 from recsys_spark.errors import AuditError, ConfigError, DataError
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
 from recsys_spark.rollback import roll_back
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, checkerboard, job_with, night_of, published, settings_of, write_source
 
-Night = Callable[..., Job]
 QUICK = (
     "training.epochs=1",
     "training.batch_size=64",
@@ -33,32 +27,47 @@ QUICK = (
 RESULT = ["user_id", "variant", "rank", "item_id", "score"]
 
 
-@pytest.fixture(params=["parquet"])
-def night(spark: SparkSession, tmp_path: Path, request: pytest.FixtureRequest) -> Night:
-    """Makes a job on a file of ratings; each call is a new attempt for a day of March 2026."""
+@pytest.fixture(scope="module")
+def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMaker:
+    """Makes a job on a file of ratings, those of `checkerboard()` unless others are given, for a day of March 2026."""
+    folder = tmp_path_factory.mktemp("nights")
 
-    def make(ratings: str, *overrides: str, day: int = 2, name: str = "nightly", **arguments: str) -> Job:
-        path = tmp_path / "ratings.txt"
-        if not path.exists() or path.read_text() != ratings:  # an untouched file keeps its fingerprint
-            path.write_text(ratings)
-        output = [f"output.path={tmp_path}/output", f"output.format={request.param}"]
-        given = [f"source.path={path}", *output, *QUICK, *overrides]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        run = Run.start(Folder(settings.output.path), date(2026, 3, day))
-        return Job(spark, settings, run, Summary(), Progress(), name, arguments)
+    def make(
+        *overrides: str,
+        ratings: str | None = None,
+        day: int = 2,
+        output: str = "output",
+        name: str = "nightly",
+        **arguments: str,
+    ) -> Job:
+        source = folder / "ratings.txt"
+        write_source(source, checkerboard() if ratings is None else ratings)
+        given = (f"source.path={source}", f"output.path={folder}/{output}", "output.format=parquet", *QUICK, *overrides)
+        return job_with(spark, settings_of(*given), as_of=date(2026, 3, day), name=name, arguments=arguments)
 
     return make
 
 
-def checkerboard(users: int = 12, items: int = 10, *, more: str = "") -> str:
-    """Even users like even items; every third pair is left to be recommended."""
-    pairs = [(u, i) for u in range(users) for i in range(items) if (u + 2 * i) % 3]
-    return "".join(f"{u}::{i}::{5 if u % 2 == i % 2 else 1}::{100 + u}\n" for u, i in pairs) + more
+@pytest.fixture(scope="module")
+def finished(night: JobMaker) -> tuple[Job, Path]:
+    """A night of March 2, and a copy of what it has left."""
+    job = night_of(night())
+    copy = job.run.output.path.with_name("copy")
+    shutil.copytree(job.run.output.path, copy, symlinks=True)
+    return job, copy
+
+
+@pytest.fixture
+def first(finished: tuple[Job, Path]) -> Job:
+    """A night of March 2, whose output is again as it was that morning, whatever other tests have done to it."""
+    job, copy = finished
+    shutil.rmtree(job.run.output.path)
+    shutil.copytree(copy, job.run.output.path, symlinks=True)
+    return job
 
 
 def lists(job: Job) -> pd.DataFrame:
-    table = pd.read_parquet(job.run.output.path / "current" / "top_n")
-    return table.sort_values(["user_id", "rank"]).reset_index(drop=True)
+    return published(job).sort_values(["user_id", "rank"]).reset_index(drop=True)
 
 
 def ledger(job: Job) -> pd.DataFrame:
@@ -70,13 +79,10 @@ def history(job: Job) -> set[str]:
     return set(pd.read_parquet(job.run.output.path / "top_n_history").run_id.astype(str))
 
 
-def test_the_same_night_twice_is_done_once_and_says_so(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
-    first = night(checkerboard())
-    stages.nightly(first)
-    again = night(checkerboard())
-    capsys.readouterr()
-
-    stages.nightly(again)
+def test_the_same_night_twice_is_done_once_and_says_so(
+    first: Job, night: JobMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = night_of(night())
 
     assert again.summary.status == "nothing_to_do"
     assert again.summary.model_id == first.summary.model_id
@@ -85,12 +91,8 @@ def test_the_same_night_twice_is_done_once_and_says_so(night: Night, capsys: pyt
     assert set(lists(first).run_id) == {first.run.run_id}
 
 
-def test_another_input_for_the_same_date_replaces_the_night_and_says_why(night: Night) -> None:
-    first = night(checkerboard())
-    stages.nightly(first)
-    changed = night(checkerboard(more="3::1::5::900\n"))
-
-    stages.nightly(changed)
+def test_another_input_for_the_same_date_replaces_the_night_and_says_why(first: Job, night: JobMaker) -> None:
+    changed = night_of(night(ratings=checkerboard() + "3::1::5::900\n"))
 
     assert changed.summary.status == "published"
     assert f"published by run {first.run.run_id}: replaced (changed input)" in changed.run.warnings[0]
@@ -98,14 +100,10 @@ def test_another_input_for_the_same_date_replaces_the_night_and_says_why(night: 
 
 
 def test_the_same_input_on_the_next_day_is_published_from_the_stages_that_are_there(
-    night: Night, capsys: pytest.CaptureFixture[str]
+    first: Job, night: JobMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = night(checkerboard())
-    stages.nightly(first)
     capsys.readouterr()
-    next_day = night(checkerboard(), day=3)
-
-    stages.nightly(next_day)
+    next_day = night_of(night(day=3))
 
     told = capsys.readouterr().err
     assert all(
@@ -118,57 +116,61 @@ def test_the_same_input_on_the_next_day_is_published_from_the_stages_that_are_th
     assert set(lists(first).as_of) == {date(2026, 3, 3)}
 
 
-def test_a_back_fill_enters_the_history_and_never_the_visible_table(night: Night) -> None:
-    today = night(checkerboard(), day=5)
-    stages.nightly(today)
-    before = lists(today)
-    back_fill = night(checkerboard(users=14), day=4)
-
-    stages.nightly(back_fill)
+def test_a_back_fill_enters_the_history_and_never_the_visible_table(first: Job, night: JobMaker) -> None:
+    before = lists(first)
+    back_fill = night_of(night(ratings=checkerboard(users=14), day=1))
 
     assert back_fill.summary.status == "history_only"
     assert "top_n_history only" in back_fill.run.warnings[0]
-    pd.testing.assert_frame_equal(lists(today), before)
-    assert history(today) == {today.run.run_id, back_fill.run.run_id}
-    assert list(ledger(today).status) == ["published", "history_only"]
-    users = pd.read_parquet(today.run.output.path / "current" / "users")
-    assert len(users) == 12
+    pd.testing.assert_frame_equal(lists(first), before)
+    assert history(first) == {first.run.run_id, back_fill.run.run_id}
+    assert list(ledger(first).status) == ["published", "history_only"]
+    assert len(published(first, "users")) == 12
 
 
 def test_a_night_that_died_goes_on_after_its_last_finished_stage(
-    night: Night, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    first: Job, night: JobMaker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def dies(job: Job) -> None:
         (job.folder("score").path / "lists").mkdir(parents=True)
         (job.folder("score").path / "lists" / "half.parquet").write_text("half of a list")
         raise MemoryError
 
+    # shorter lists: all but the stage that dies is there
+    shorter = "scoring.top_n=2"
     with monkeypatch.context() as dying:
         dying.setattr(stages, "score", dies)
         with pytest.raises(MemoryError):
-            stages.nightly(night(checkerboard()))
+            stages.nightly(night(shorter))
+    expected = lists(first).query("rank <= 2")[RESULT].reset_index(drop=True)
     capsys.readouterr()
-    second = night(checkerboard())
 
-    stages.nightly(second)
+    second = night_of(night(shorter))
 
     told = capsys.readouterr().err
     assert "evaluate was finished" in told
     assert "score was finished" not in told
     assert second.summary.status == "published"
-    resumed = lists(second)[RESULT]
-    forced = night(checkerboard(), "run.force=true")
-    stages.nightly(forced)
+    pd.testing.assert_frame_equal(lists(second)[RESULT], expected)
+
+
+def test_a_night_that_is_forced_believes_no_stage_and_gives_the_same_rows(
+    first: Job, night: JobMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = lists(first)[RESULT]
+    forced = night_of(night("run.force=true"))
+
     assert "was finished" not in capsys.readouterr().err
-    pd.testing.assert_frame_equal(lists(forced)[RESULT], resumed)
+    pd.testing.assert_frame_equal(lists(forced)[RESULT], before)
+    assert set(lists(forced).run_id) == {forced.run.run_id}
     assert "run.force" in forced.run.warnings[0]
 
 
-def test_from_a_stage_on_everything_is_done_again(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
-    stages.nightly(night(checkerboard()))
+def test_from_a_stage_on_everything_is_done_again(
+    first: Job, night: JobMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
-
-    stages.nightly(night(checkerboard(), from_stage="train"))
+    night_of(night(from_stage="train"))
 
     told = capsys.readouterr().err
     assert "ingest was finished" in told
@@ -177,14 +179,14 @@ def test_from_a_stage_on_everything_is_done_again(night: Night, capsys: pytest.C
         assert f"{stage} done" in told
 
 
-def test_a_stage_whose_model_is_gone_is_done_again(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
-    first = night(checkerboard())
-    stages.nightly(first)
+def test_a_stage_whose_model_is_gone_is_done_again(
+    first: Job, night: JobMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert first.summary.model_id is not None
     (first.run.models / first.summary.model_id).delete()
     capsys.readouterr()
 
-    stages.nightly(night(checkerboard(), day=3))
+    night_of(night(day=3))
 
     told = capsys.readouterr().err
     assert "train was finished" not in told
@@ -193,10 +195,8 @@ def test_a_stage_whose_model_is_gone_is_done_again(night: Night, capsys: pytest.
 
 @pytest.mark.parametrize("damage", ["cut short", "lost"])
 def test_a_stage_with_a_damaged_file_is_done_again(
-    night: Night, capsys: pytest.CaptureFixture[str], damage: str
+    first: Job, night: JobMaker, capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:
-    first = night(checkerboard())
-    stages.nightly(first)
     expected = lists(first)[RESULT]
     file = next((first.folder("score").path / "lists").glob("*.parquet"))
     if damage == "lost":
@@ -205,7 +205,7 @@ def test_a_stage_with_a_damaged_file_is_done_again(
         file.write_bytes(file.read_bytes()[:100])
     capsys.readouterr()
 
-    stages.nightly(night(checkerboard(), day=3))
+    night_of(night(day=3))
 
     told = capsys.readouterr().err
     assert "evaluate was finished" in told
@@ -214,17 +214,18 @@ def test_a_stage_with_a_damaged_file_is_done_again(
 
 
 def test_a_run_that_died_between_publishing_and_its_ledger_is_entered_by_the_next_one(
-    night: Night, monkeypatch: pytest.MonkeyPatch
+    first: Job, night: JobMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dead = night(checkerboard())
+    # as if it were the first of all: there is no ledger yet
+    (first.run.output / "runs").delete()
+    dead = night(day=3)
     with monkeypatch.context() as dying:
         dying.setattr(stages, "enter", _out_of_memory)
         with pytest.raises(MemoryError):
             stages.nightly(dead)
     assert not (dead.run.output.path / "runs").exists()
 
-    after = night(checkerboard())
-    stages.nightly(after)
+    after = night_of(night(day=3))
 
     assert after.summary.status == "nothing_to_do"
     assert dead.run.run_id in after.run.warnings[0]
@@ -235,12 +236,9 @@ def test_a_run_that_died_between_publishing_and_its_ledger_is_entered_by_the_nex
 
 
 def test_a_run_that_died_before_it_was_visible_leaves_no_rows_behind(
-    night: Night, monkeypatch: pytest.MonkeyPatch
+    first: Job, night: JobMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = night(checkerboard())
-    stages.nightly(first)
-    before = lists(first)
-    dead = night(checkerboard(users=13))
+    before, dead = lists(first), night(day=3)
     with monkeypatch.context() as dying:
         dying.setattr("recsys_spark.publishing.parquet.ParquetSink.publish", _out_of_memory)
         with pytest.raises(MemoryError):
@@ -248,18 +246,15 @@ def test_a_run_that_died_before_it_was_visible_leaves_no_rows_behind(
     pd.testing.assert_frame_equal(lists(first), before)
     assert dead.run.run_id in history(first)
 
-    after = night(checkerboard(users=13))
-    stages.nightly(after)
+    after = night_of(night(day=3))
 
     assert "before its lists were visible" in after.run.warnings[0]
     assert history(first) == {first.run.run_id, after.run.run_id}
     assert list(ledger(first).index) == [first.run.run_id, after.run.run_id]
 
 
-def test_who_was_taken_over_publishes_nothing(night: Night) -> None:
-    first = night(checkerboard())
-    stages.nightly(first)
-    suspended = night(checkerboard(users=13))
+def test_who_was_taken_over_publishes_nothing(first: Job, night: JobMaker) -> None:
+    suspended = night(day=3)
 
     def taken() -> None:
         raise DataError("lock", expected="mine", found="theirs")
@@ -272,13 +267,12 @@ def test_who_was_taken_over_publishes_nothing(night: Night) -> None:
     assert history(first) == {first.run.run_id}
 
 
-def test_a_rollback_shows_the_earlier_lists_and_is_in_the_ledger(night: Night) -> None:
-    first, second = night(checkerboard(), day=2), night(checkerboard(users=13), day=3)
-    stages.nightly(first)
-    before = lists(first)
-    stages.nightly(second)
+def test_a_rollback_shows_the_earlier_lists_and_is_in_the_ledger(first: Job, night: JobMaker) -> None:
+    before, shorter = lists(first), "scoring.top_n=2"
+    night_of(night(shorter, day=3))
+    assert len(lists(first)) < len(before)
 
-    back = night(checkerboard(users=13), name="rollback", day=4)
+    back = night(shorter, name="rollback", day=4)
     roll_back(back, first.run.run_id)
 
     pd.testing.assert_frame_equal(lists(first), before)
@@ -286,37 +280,34 @@ def test_a_rollback_shows_the_earlier_lists_and_is_in_the_ledger(night: Night) -
     assert (entry.job, entry.status, entry.restored_run) == ("rollback", "published", first.run.run_id)
     assert back.summary.model_id == first.summary.model_id
     # the date of the visible run is the earlier one again, so the later one is no back-fill
-    third = night(checkerboard(users=13), day=3)
-    stages.nightly(third)
+    third = night_of(night(shorter, day=3))
     assert third.summary.status == "published"
 
 
-def test_a_rollback_to_nowhere_names_the_runs_there_are(night: Night) -> None:
+def test_a_rollback_to_nowhere_names_the_runs_there_are(first: Job, night: JobMaker) -> None:
     with pytest.raises(ConfigError, match="no run at all"):
-        roll_back(night(checkerboard(), name="rollback"), "20260101T000000-abcdef")
-    first = night(checkerboard())
-    stages.nightly(first)
+        roll_back(night(output="nowhere", name="rollback"), "20260101T000000-abcdef")
 
     with pytest.raises(ConfigError, match=first.run.run_id):
-        roll_back(night(checkerboard(), name="rollback"), "20260101T000000-abcdef")
+        roll_back(night(name="rollback"), "20260101T000000-abcdef")
     with pytest.raises(ConfigError, match="which is"):
-        roll_back(night(checkerboard(), name="rollback"), first.run.run_id)
+        roll_back(night(name="rollback"), first.run.run_id)
 
 
 def test_an_audit_that_fails_keeps_the_stage_and_the_next_start_audits_it_again(
-    night: Night, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    first: Job, night: JobMaker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refused(*_: object, **__: object) -> None:
         raise AuditError("rule of the day", expected="luck", found="none")
 
+    shorter = "scoring.top_n=2"
     with monkeypatch.context() as strict:
         strict.setattr(stages, "audit_night", refused)
         with pytest.raises(AuditError):
-            stages.nightly(night(checkerboard()))
-    capsys.readouterr()
+            stages.nightly(night(shorter))
+    assert "score was finished" not in capsys.readouterr().err
 
-    second = night(checkerboard())
-    stages.nightly(second)
+    second = night_of(night(shorter))
 
     assert "score was finished" in capsys.readouterr().err
     assert second.summary.status == "published"
@@ -326,10 +317,8 @@ def _out_of_memory(*_: object, **__: object) -> None:
     raise MemoryError
 
 
-def test_sections_that_no_night_depends_on_do_not_change_what_a_run_is(night: Night) -> None:
-    hashes = {
-        bookkeeping.config_hash(night(checkerboard(), *more)) for more in ((), ("run.force=true",), ("tune.trials=3",))
-    }
+def test_sections_that_no_night_depends_on_do_not_change_what_a_run_is(night: JobMaker) -> None:
+    hashes = {bookkeeping.config_hash(night(*more)) for more in ((), ("run.force=true",), ("tune.trials=3",))}
 
     assert len(hashes) == 1
-    assert bookkeeping.config_hash(night(checkerboard(), "scoring.top_n=3")) not in hashes
+    assert bookkeeping.config_hash(night("scoring.top_n=3")) not in hashes

@@ -10,20 +10,14 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import artifact, config, questions, stages
+from recsys_spark import artifact, questions, stages
 from recsys_spark.errors import AuditError, DataError
 from recsys_spark.job import Job
 from recsys_spark.kernels.scorer import PairScorer
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, parquet_jobs
 
-JobMaker = Callable[..., Job]
 N_USERS, N_ITEMS = 30, 100
-SETTINGS = ("output.format=parquet", "training.epochs=2", "split={test_fraction: 0, validation_fraction: 0}")
+SETTINGS = ("training.epochs=2", "split={test_fraction: 0, validation_fraction: 0}")
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +25,7 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
     """Makes a job on the sample, after one ingest and one training of it; each call is a new attempt."""
     folder = tmp_path_factory.mktemp("questions")
 
-    def make(*overrides: str) -> Job:
-        given = [f"output.path={folder}/output", *SETTINGS, *overrides]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
-
+    make = parquet_jobs(spark, folder, *SETTINGS)
     trained = make()
     stages.ingest(trained)
     stages.train(trained)

@@ -11,19 +11,13 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import config, stages
+from recsys_spark import stages
 from recsys_spark.errors import AuditError, DataError
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, checkerboard, night_of, parquet_jobs, published, write_source
 
-JobMaker = Callable[..., Job]
-PARQUET = ("output.format=parquet", "training.epochs=2", "training.batch_size=16")
+QUICK = ("training.epochs=2", "training.batch_size=16")
 
 
 @pytest.fixture
@@ -31,26 +25,10 @@ def job(spark: SparkSession, tmp_path: Path) -> JobMaker:
     """Makes a job on a file of ratings `user::item::rating::timestamp`; each call is a new attempt."""
 
     def make(ratings: str | bytes, *overrides: str, name: str = "ratings.txt") -> Job:
-        path = tmp_path / name
-        if isinstance(ratings, str):
-            ratings = ratings.encode()
-        if not path.exists() or path.read_bytes() != ratings:  # an untouched file keeps its fingerprint
-            path.write_bytes(ratings)
-        given = [f"source.path={path}", f"output.path={tmp_path}/output", *PARQUET, *overrides]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
+        write_source(tmp_path / name, ratings)
+        return parquet_jobs(spark, tmp_path, f"source.path={tmp_path / name}", *QUICK)(*overrides)
 
     return make
-
-
-def checkerboard(users: int = 12, items: int = 10) -> str:
-    """Even users like even items; every third pair is left to be recommended."""
-    pairs = [(u, i) for u in range(users) for i in range(items) if (u + 2 * i) % 3]
-    return "".join(f"{u}::{i}::{5 if u % 2 == i % 2 else 1}::{100 + u}\n" for u, i in pairs)
-
-
-def read(job: Job, table: str) -> pd.DataFrame:
-    return pd.read_parquet(Path(job.settings.output.path) / "current" / table)
 
 
 @pytest.mark.parametrize(
@@ -105,11 +83,11 @@ def test_three_nights_and_two_bad_ones(job: JobMaker, monkeypatch: pytest.Monkey
     """The tables of a first night survive two failures, are the same after a repetition, and grow with the data."""
     first = job(checkerboard())
     stages.nightly(first)
-    lists = read(first, "top_n")
+    lists = published(first)
 
     with pytest.raises(DataError, match="malformed_row"):
         stages.nightly(job("x::y\n" + checkerboard() + "x::y\n" * 50))
-    pd.testing.assert_frame_equal(read(first, "top_n"), lists)
+    pd.testing.assert_frame_equal(published(first), lists)
 
     indices_before = Vocabularies.load(first.run.state)
     with pytest.raises(DataError, match="rating_unparsable"):
@@ -121,34 +99,28 @@ def test_three_nights_and_two_bad_ones(job: JobMaker, monkeypatch: pytest.Monkey
     with monkeypatch.context() as seeded:
         seeded.setattr(stages, "plan_of_lists", lambda *a, **k: dataclasses.replace(plan(*a, **k), exclude_seen=False))
         with pytest.raises(AuditError, match="nothing_seen"):
-            stages.score_and_publish(rebuilt(job(checkerboard())))
-    pd.testing.assert_frame_equal(read(first, "top_n"), lists)
+            # the stages before it are those of the first night
+            stages.score_and_publish(job(checkerboard()))
+    pd.testing.assert_frame_equal(published(first), lists)
 
     again = job(checkerboard(), "run.force=true")
     stages.nightly(again)
     changing = ["run_id", "generated_at"]
-    pd.testing.assert_frame_equal(read(again, "top_n").drop(columns=changing), lists.drop(columns=changing))
+    pd.testing.assert_frame_equal(published(again).drop(columns=changing), lists.drop(columns=changing))
     assert again.summary.model_id == first.summary.model_id
 
     grown = job("-7::3::5::1\n-7::500::5::1\n1000::500::5::1\n1000::1::5::1\n" + checkerboard())
-    indices = {side: read(again, f"{side}s").set_index(f"{side}_id")[f"{side}_index"] for side in ("user", "item")}
+    indices = {side: published(again, f"{side}s").set_index(f"{side}_id")[f"{side}_index"] for side in ("user", "item")}
     stages.nightly(grown)
     for side, before in indices.items():
-        after = read(grown, f"{side}s").set_index(f"{side}_id")[f"{side}_index"]
+        after = published(grown, f"{side}s").set_index(f"{side}_id")[f"{side}_index"]
         assert after.loc[before.index].equals(before)
         assert sorted(after) == list(range(len(after)))
         assert len(after) > len(before)
-    assert {-7, 1000} <= set(read(grown, "top_n").user_id)
+    assert {-7, 1000} <= set(published(grown).user_id)
     history = pd.read_parquet(Path(first.settings.output.path) / "top_n_history")
     runs = history.groupby("run_id", observed=True).size().to_dict()
-    assert runs == {j.run.run_id: len(read(j, "top_n")) if j is grown else len(lists) for j in (first, again, grown)}
-
-
-def rebuilt(job: Job) -> Job:
-    """The job, with everything before its score stage done by jobs of one part each."""
-    for part in (stages.ingest, stages.train, stages.evaluate):
-        part(job)
-    return job
+    assert runs == {first.run.run_id: len(lists), again.run.run_id: len(lists), grown.run.run_id: len(published(grown))}
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +133,6 @@ def odd_night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
     kinds = "".join(f"{i},Item {i},{'TV' if i < 10 else 'Film'}\n" for i in range(25))
     (folder / "items.csv").write_text("id,title,kind\n" + kinds)
     overrides = [
-        f"source.path={folder}/ratings.txt",
         f"items.path={folder}/items.csv",
         "items.columns={item: id, title: title, kind: kind}",
         "items.where=kind = 'TV'",
@@ -174,18 +145,13 @@ def odd_night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
         "training.target=standardised",
         "training.clip=true",
         "training.early_stopping=null",
-        f"output.path={folder}/output",
-        *PARQUET,
     ]
-    settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], overrides)
-    night = Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
-    stages.nightly(night)
-    return night
+    return night_of(parquet_jobs(spark, folder, f"source.path={folder}/ratings.txt", *QUICK)(*overrides))
 
 
 def test_more_items_wanted_than_there_are_gives_shorter_lists_and_a_warning(odd_night: Job) -> None:
     assert "only 10 candidate items" in odd_night.run.warnings[0]
-    ranks = read(odd_night, "top_n").sort_values(["user_id", "rank"]).groupby("user_id")["rank"].apply(list)
+    ranks = published(odd_night).sort_values(["user_id", "rank"]).groupby("user_id")["rank"].apply(list)
     assert all(r == list(range(1, len(r) + 1)) for r in ranks)
     assert ranks.map(len).max() < 10
 
@@ -194,7 +160,7 @@ def test_only_the_wanted_users_have_outcomes_and_lists(odd_night: Job) -> None:
     outcomes = pd.read_parquet(Path(odd_night.settings.output.path) / "user_outcomes")
 
     assert set(outcomes.user_id) == {3, 5, 77, 99}
-    assert set(read(odd_night, "top_n").user_id) == {3, 5, 77}
+    assert set(published(odd_night).user_id) == {3, 5, 77}
 
 
 def test_a_user_who_has_seen_everything_is_ok_with_an_empty_list(odd_night: Job) -> None:
@@ -204,7 +170,7 @@ def test_a_user_who_has_seen_everything_is_ok_with_an_empty_list(odd_night: Job)
 
 
 def test_a_dropped_rating_counts_as_seen_and_its_user_gets_the_fallback(odd_night: Job) -> None:
-    lists = read(odd_night, "top_n")
+    lists = published(odd_night)
     mine = lists[lists.user_id == 77]
 
     assert set(mine.reason) == {"cold_fallback"}
@@ -213,15 +179,15 @@ def test_a_dropped_rating_counts_as_seen_and_its_user_gets_the_fallback(odd_nigh
 
 
 def test_items_where_restricts_training_and_candidates(odd_night: Job) -> None:
-    assert set(read(odd_night, "top_n").item_id) <= set(range(10))
-    assert set(read(odd_night, "ratings").item_id) <= set(range(10))
-    quarantine = read(odd_night, "quarantine")
+    assert set(published(odd_night).item_id) <= set(range(10))
+    assert set(published(odd_night, "ratings").item_id) <= set(range(10))
+    quarantine = published(odd_night, "quarantine")
     assert set(quarantine.reason) == {"item_filtered", "dropped_value"}
     assert set(quarantine["class"]) == {"policy"}
 
 
 def test_titles_and_attributes_come_along(odd_night: Job) -> None:
-    table = read(odd_night, "items").set_index("item_id")
+    table = published(odd_night, "items").set_index("item_id")
 
     assert table.title[3] == "Item 3"
     assert dict(table.attributes[3]) == {"kind": "TV"}
@@ -231,5 +197,5 @@ def test_settings_far_from_the_defaults_reach_their_stages(odd_night: Job) -> No
     assert odd_night.summary.model_id is not None
     assert odd_night.summary.model_id.startswith("mlp-")
     assert "test" not in odd_night.summary.metrics
-    lists = read(odd_night, "top_n")
+    lists = published(odd_night)
     assert lists[lists.reason == "model"].score.between(0, 5).all()

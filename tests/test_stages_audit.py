@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import config, stages
+from recsys_spark import stages
 from recsys_spark.bookkeeping import open_books
 from recsys_spark.errors import AuditError, DataError, RecsysError
 from recsys_spark.ingest.ingested import RECORD
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
-
-Night = Callable[..., Job]
+from tests.jobs import JobMaker, night_of, parquet_jobs, published
 
 AS_OF = date(2024, 2, 29)
 NOON = int(datetime(2024, 2, 29, 12, tzinfo=UTC).timestamp())
 
 
 @pytest.fixture(scope="module")
-def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Night:
+def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMaker:
     """Makes a job on ratings of the first `users` of twelve; each call is a new attempt at the same output."""
     folder = tmp_path_factory.mktemp("audited")
 
@@ -37,10 +29,8 @@ def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nigh
         path = folder / f"{users}.txt"
         if not path.exists():  # an untouched file keeps its fingerprint
             path.write_text("".join(ratings_of(user) for user in range(users)))
-        given = [f"source.path={path}", f"output.path={folder}/output", "output.format=parquet", "training.epochs=1"]
-        given += ["evaluation.k=[]"]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], [*given, *overrides])
-        return Job(spark, settings, Run.start(Folder(settings.output.path), as_of), Summary(), Progress())
+        common = (f"source.path={path}", "training.epochs=1", "evaluation.k=[]")
+        return parquet_jobs(spark, folder, *common)(*overrides, as_of=as_of)
 
     return make
 
@@ -52,15 +42,9 @@ def ratings_of(user: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def first(night: Night) -> Job:
+def first(night: JobMaker) -> Job:
     """A sound night."""
-    job = night()
-    stages.nightly(job)
-    return job
-
-
-def visible(job: Job) -> pd.DataFrame:
-    return pd.read_parquet(Path(job.settings.output.path) / "current" / "top_n")
+    return night_of(night())
 
 
 def publish(job: Job) -> None:
@@ -75,10 +59,10 @@ def turnover(job: Job) -> dict[str, int]:
 
 def refused(job: Job, part: Callable[[Job], object], *, visible_of: Job) -> RecsysError:
     """The error that a part ends with; what was visible before it stays."""
-    before = visible(visible_of)
+    before = published(visible_of)
     with pytest.raises((AuditError, DataError)) as raised:
         part(job)
-    pd.testing.assert_frame_equal(visible(visible_of), before)
+    pd.testing.assert_frame_equal(published(visible_of), before)
     return raised.value
 
 
@@ -95,7 +79,7 @@ def test_a_first_night_passes_and_the_summary_keeps_its_figures(first: Job) -> N
     assert found["worse_than_baseline"] == pytest.approx(mse / best - 1)
 
 
-def test_a_source_that_has_lost_most_users_is_not_published_until_somebody_says_so(first: Job, night: Night) -> None:
+def test_a_source_that_has_lost_most_users_is_not_published_until_somebody_says_so(first: Job, night: JobMaker) -> None:
     truncated = night("training.epochs=1", users=4)
 
     error = refused(truncated, stages.nightly, visible_of=first)
@@ -112,7 +96,7 @@ def test_a_source_that_has_lost_most_users_is_not_published_until_somebody_says_
 
     allowed = night("audit.max_lost_share.error=null", users=4)
     publish(allowed)
-    assert set(visible(allowed).user_id) == {0, 1, 2, 3}
+    assert set(published(allowed).user_id) == {0, 1, 2, 3}
     assert any("audit.max_lost_share" in warning for warning in allowed.run.warnings)
 
     again = night()
@@ -123,7 +107,7 @@ def test_a_source_that_has_lost_most_users_is_not_published_until_somebody_says_
     assert again.summary.audit["worse_than_last_run"] is not None
 
 
-def test_a_model_that_is_far_worse_than_last_time_is_not_published(first: Job, night: Night) -> None:
+def test_a_model_that_is_far_worse_than_last_time_is_not_published(first: Job, night: JobMaker) -> None:
     job = night()
     record = job.folder("evaluate")
     measured = record.read_json(RECORD)
@@ -140,7 +124,9 @@ def test_a_model_that_is_far_worse_than_last_time_is_not_published(first: Job, n
     assert job.summary.audit["worse_than_last_run"] == pytest.approx(2)
 
 
-def test_a_source_that_is_stuck_is_told_before_training_and_for_an_older_ingest_too(first: Job, night: Night) -> None:
+def test_a_source_that_is_stuck_is_told_before_training_and_for_an_older_ingest_too(
+    first: Job, night: JobMaker
+) -> None:
     limit, later = "quality.max_source_age=2", date(2024, 3, 2)
 
     error = refused(night(limit, as_of=later), stages.ingest, visible_of=first)
@@ -153,7 +139,7 @@ def test_a_source_that_is_stuck_is_told_before_training_and_for_an_older_ingest_
     stages.ingest(night(limit))
 
 
-def test_lists_that_nobody_has_measured_are_published_with_a_warning(first: Job, night: Night) -> None:
+def test_lists_that_nobody_has_measured_are_published_with_a_warning(first: Job, night: JobMaker) -> None:
     job = night("evaluation.bootstrap=0")
 
     publish(job)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import artifact, config, stages
+from recsys_spark import artifact
 from recsys_spark.errors import ConfigError
 from recsys_spark.job import Job
 from recsys_spark.kernels.diversity import Diversity, similarity
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, csv_source, night_of, parquet_jobs, published, scored, staged
 
 N_USERS, N_ITEMS, TOP_N = 60, 40, 4
-JobMaker = Callable[..., Job]
 
 
 @pytest.fixture(scope="module")
@@ -29,44 +23,40 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
     """Makes a job on ratings of four tastes; low items are rated more often."""
     folder = tmp_path_factory.mktemp("diverse")
     random = np.random.default_rng(0)
-    lines = [
-        f"{u},{i},{5 if u % 4 == i % 4 else int(random.integers(1, 5))}\n"
+    rows = [
+        (u, i, 5 if u % 4 == i % 4 else int(random.integers(1, 5)))
         for u in range(N_USERS)
         for i in range(N_ITEMS)
         if random.random() < 0.9 / (1 + i / 8)
     ]
-    (folder / "ratings.csv").write_text("user,item,rating\n" + "".join(lines))
+    return parquet_jobs(
+        spark,
+        folder,
+        *csv_source(folder / "ratings.csv", ("user", "item", "rating"), rows),
+        "model={name: ials, embedding_size: 6}",
+        "training={objective: ranking, relevant_at: 3, epochs: 10, learning_rate: 0.05, early_stopping: null}",
+        "split.validation_fraction=0",
+        "evaluation={relevant_at: 3, bootstrap: 0, k: [4]}",
+        f"scoring.top_n={TOP_N}",
+    )
 
-    def make(*overrides: str, output: str = "output") -> Job:
-        given = [
-            f"source.path={folder}/ratings.csv",
-            "source.separator=,",
-            "source.header=true",
-            "source.columns={user: user, item: item, rating: rating, timestamp: null}",
-            f"output.path={folder}/{output}",
-            "output.format=parquet",
-            "model={name: ials, embedding_size: 6}",
-            "training={objective: ranking, relevant_at: 3, epochs: 10, learning_rate: 0.05, early_stopping: null}",
-            "split.validation_fraction=0",
-            "evaluation={relevant_at: 3, bootstrap: 0, k: [4]}",
-            f"scoring.top_n={TOP_N}",
-            *overrides,
-        ]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
 
-    return make
+class Plain(NamedTuple):
+    """A night whose lists follow the scores alone. The nights after it use its ingest and its model."""
+
+    night: Job
+    lists: pd.DataFrame
+    staged: pd.DataFrame
 
 
 @pytest.fixture(scope="module")
-def plain(job: JobMaker) -> Job:
-    night = job(output="plain")
-    stages.nightly(night)
-    return night
+def plain(job: JobMaker) -> Plain:
+    night = night_of(job())
+    return Plain(night, top_n(night), staged(night))
 
 
 def top_n(night: Job) -> pd.DataFrame:
-    return pd.read_parquet(night.run.output.path / "current" / "top_n").sort_values(["user_id", "rank"])
+    return published(night).sort_values(["user_id", "rank"])
 
 
 def diversified(night: Job) -> dict[str, float]:
@@ -76,36 +66,34 @@ def diversified(night: Job) -> dict[str, float]:
 
 def similarity_of(night: Job, lists: pd.DataFrame) -> float:
     scorer = artifact.load(str(night.run.models / str(night.summary.model_id)))["main"]
-    items = pd.read_parquet(night.run.output.path / "current" / "items").set_index("item_id").item_index
+    items = published(night, "items").set_index("item_id").item_index
     rows = [items[own].to_numpy() for _, own in lists.groupby("user_id").item_id if len(own) == TOP_N]
     units = Diversity.of(scorer, pool=1, relevance=0.5).units
     return float(similarity(units, np.stack(rows).astype(np.int32), np.full(len(rows), TOP_N)).mean())
 
 
-def test_lists_are_less_alike_within_and_their_price_is_told(job: JobMaker, plain: Job) -> None:
-    night = job("scoring.diversity={pool: 20, relevance: 0.3}", output="mmr")
-    stages.nightly(night)
+def test_lists_are_less_alike_within_and_their_price_is_told(job: JobMaker, plain: Plain) -> None:
+    night = night_of(job("scoring.diversity={pool: 20, relevance: 0.3}"))
 
     # the same model, so that the lists differ by the choice alone
-    assert night.summary.model_id == plain.summary.model_id
-    lists, before = top_n(night), top_n(plain)
-    assert similarity_of(night, lists) < similarity_of(plain, before) - 0.05
+    assert night.summary.model_id == plain.night.summary.model_id
+    lists, before = top_n(night), plain.lists
+    assert similarity_of(night, lists) < similarity_of(plain.night, before) - 0.05
     assert (lists.groupby("user_id").score.diff().dropna() <= 0).all()
     assert lists.groupby("user_id").score.mean().mean() < before.groupby("user_id").score.mean().mean()
 
     model, chosen = night.summary.metrics["test"], diversified(night)
-    assert model["ndcg@4"] == plain.summary.metrics["test"]["ndcg@4"]
+    assert model["ndcg@4"] == plain.night.summary.metrics["test"]["ndcg@4"]
     assert chosen["similarity@4"] < model["similarity@4"]
     assert chosen["ndcg@4"] < model["ndcg@4"]
     # it is none of the baselines that the model must beat
-    assert night.summary.metrics["test"]["ndcg_gain@4"] == plain.summary.metrics["test"]["ndcg_gain@4"]
+    assert night.summary.metrics["test"]["ndcg_gain@4"] == plain.night.summary.metrics["test"]["ndcg_gain@4"]
 
 
-def test_no_item_is_in_more_lists_than_its_share(job: JobMaker, plain: Job) -> None:
-    night = job("scoring.diversity={pool: 40, max_share: 0.25}", output="caps")
-    stages.nightly(night)
+def test_no_item_is_in_more_lists_than_its_share(job: JobMaker, plain: Plain) -> None:
+    night = night_of(job("scoring.diversity={pool: 40, max_share: 0.25}"))
 
-    lists, before = top_n(night), top_n(plain)
+    lists, before = top_n(night), plain.lists
     n_lists = lists.user_id.nunique()
     most = int(0.25 * n_lists)
     assert before.item_id.value_counts().max() > most
@@ -123,13 +111,11 @@ def test_no_item_is_in_more_lists_than_its_share(job: JobMaker, plain: Job) -> N
     assert not (night.folder("score") / "pools").exists()
 
 
-def test_a_pool_of_the_lists_length_changes_nothing(job: JobMaker, plain: Job) -> None:
-    night = job(f"scoring.diversity={{pool: {TOP_N}, relevance: 0.2, max_share: 1.0}}", output="nothing")
-    stages.nightly(night)
-    columns = ["user_id", "rank", "item_id", "score"]
-    pd.testing.assert_frame_equal(
-        top_n(night)[columns].reset_index(drop=True), top_n(plain)[columns].reset_index(drop=True)
-    )
+def test_a_pool_of_the_lists_length_changes_nothing(job: JobMaker, plain: Plain) -> None:
+    night = scored(job(f"scoring.diversity={{pool: {TOP_N}, relevance: 0.2, max_share: 1.0}}"))
+
+    columns = ["user_id", "item_ids", "scores"]
+    pd.testing.assert_frame_equal(staged(night)[columns], plain.staged[columns])
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import artifact, config, stages
+from recsys_spark import artifact
 from recsys_spark.errors import ConfigError
 from recsys_spark.fitting import take_into_use
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, csv_source, night_of, parquet_jobs, published, scored, staged
 
 N_USERS, N_ITEMS = 16, 14
 RANKING = (
@@ -28,7 +21,6 @@ RANKING = (
     "training.batch_size=8",
     "training.learning_rate=0.05",
 )
-JobMaker = Callable[..., Job]
 
 
 @pytest.fixture(scope="module")
@@ -36,49 +28,31 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
     """Makes a job on events of a checkerboard: even users look at even items, and buy a few of them."""
     folder = tmp_path_factory.mktemp("events")
     rows = [
-        f"{user},{item},{kind}\n"
+        (user, item, kind)
         for user in range(N_USERS)
         for item in range(N_ITEMS)
         if user % 2 == item % 2 and (user + 2 * item) % 5
         for kind in (["view", "buy"] if (user + item) % 3 == 0 else ["view"])
     ]
-    source = folder / "events.csv"
-    source.write_text("user,item,event\n" + "".join(rows) + "3,3,glance\n")
-
-    def make(*overrides: str, output: str = "output") -> Job:
-        given = [
-            f"source.path={source}",
-            "source.separator=,",
-            "source.header=true",
-            "source.columns={user: user, item: item, rating: null, timestamp: null, event: event}",
-            "quality.duplicates=sum",
-            f"output.path={folder}/{output}",
-            "output.format=parquet",
-            "split.test_fraction=0.2",
-            "scoring.top_n=3",
-            "evaluation.bootstrap=0",
-            *RANKING,
-            *overrides,
-        ]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
-
-    return make
+    return parquet_jobs(
+        spark,
+        folder,
+        *csv_source(folder / "events.csv", ("user", "item", "event"), [*rows, (3, 3, "glance")]),
+        "quality.duplicates=sum",
+        "split.test_fraction=0.2",
+        "scoring.top_n=3",
+        "evaluation.bootstrap=0",
+        *RANKING,
+    )
 
 
 @pytest.fixture(scope="module")
 def weighted(job: JobMaker) -> Job:
-    night = job("training.event_weights={view: 1, buy: 3}")
-    stages.nightly(night)
-    return night
-
-
-def table(job: Job, name: str) -> pd.DataFrame:
-    return pd.read_parquet(job.run.output.path / "current" / name)
+    return night_of(job("training.event_weights={view: 1, buy: 3}"))
 
 
 def test_lists_hold_what_such_users_look_at_and_nothing_they_know(weighted: Job) -> None:
-    lists = table(weighted, "top_n")
+    lists = published(weighted, "top_n")
     known = {(u, i) for u in range(N_USERS) for i in range(N_ITEMS) if u % 2 == i % 2 and (u + 2 * i) % 5}
     assert not known & set(zip(lists.user_id, lists.item_id, strict=True))
     first = lists[lists["rank"] == 1]
@@ -88,10 +62,10 @@ def test_lists_hold_what_such_users_look_at_and_nothing_they_know(weighted: Job)
 
 
 def test_events_of_one_pair_are_one_like_of_their_summed_weight(weighted: Job) -> None:
-    ratings = table(weighted, "ratings")
+    ratings = published(weighted, "ratings")
     assert set(ratings.rating) == {1.0, 4.0}
     assert not ratings.duplicated(["user_id", "item_id"]).any()
-    counts, quarantine = weighted.summary.counts, table(weighted, "quarantine")
+    counts, quarantine = weighted.summary.counts, published(weighted, "quarantine")
     assert counts["ratings_read"] == counts["ratings_accepted"] + counts["ratings_quarantined"]
     assert set(quarantine.reason) == {"duplicate", "event_unknown"}
 
@@ -114,21 +88,24 @@ def test_the_artefact_says_what_counted_as_a_like(weighted: Job) -> None:
 
 
 def test_who_did_more_since_is_folded_in_by_the_weights_of_the_events(job: JobMaker, weighted: Job) -> None:
-    again = job("training.event_weights={view: 2, buy: 3}", "training.use_model=latest")
-    stages.nightly(again)
-    lists = table(again, "top_n")
+    again = scored(job("training.event_weights={view: 2, buy: 3}", "training.use_model=latest"))
+
+    lists = staged(again)
     assert set(lists.reason) == {"folded_in"}
     assert again.summary.counts["users_folded_in"] == N_USERS
-    before, now = (table.groupby("user_id").item_id.agg(set) for table in (table(weighted, "top_n"), lists))
-    assert sum(len(before[user] & now[user]) for user in range(N_USERS)) > 2 * N_USERS
+    before = published(weighted).groupby("user_id").item_id.agg(set)
+    assert sum(len(before[user] & set(items)) for user, items in zip(lists.user_id, lists.item_ids, strict=True)) > (
+        2 * N_USERS
+    )
 
 
 def test_without_weights_every_row_counts_the_same(job: JobMaker) -> None:
-    night = job("source.columns.event=null", "quality.duplicates=latest", output="plain")
-    stages.nightly(night)
-    assert set(table(night, "ratings").rating) == {1.0}
-    first = table(night, "top_n").query("rank == 1")
-    assert (first.user_id % 2 == first.item_id % 2).all()
+    plain = scored(job("source.columns.event=null", "quality.duplicates=latest", output="plain"))
+
+    assert set(pd.read_parquet(plain.folder("ingest").path / "ratings").rating) == {1.0}
+    lists = staged(plain)
+    assert all(user % 2 == items[0] % 2 for user, items in zip(lists.user_id, lists.item_ids, strict=True))
+    assert len(lists) == N_USERS
 
 
 @pytest.mark.parametrize(

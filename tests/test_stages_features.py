@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import config, stages
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, checkerboard, parquet_jobs, scored, staged
 
 N_USERS, N_RATED = 16, 24
 EVEN_NEWCOMER, ODD_NEWCOMER, UNDESCRIBED = 100, 101, 102
@@ -28,18 +21,18 @@ N_DESCRIBED = N_RATED + 2
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a checkerboard of likes, and an items' table that holds the parity of each item."""
     folder = tmp_path_factory.mktemp("features")
-    pairs = [(user, item) for user in range(N_USERS) for item in range(N_RATED) if (user + 2 * item) % 3]
-    lines = [f"{user}::{item}::{5 if user % 2 == item % 2 else 1}::7\n" for user, item in pairs]
-    (folder / "ratings.txt").write_text("".join(lines))
+    (folder / "ratings.txt").write_text(checkerboard(N_USERS, N_RATED))
     described = [*range(N_RATED), EVEN_NEWCOMER, ODD_NEWCOMER]
     table = [f"{item},{'odd' if item % 2 else 'even'}\n" for item in described]
     (folder / "items.csv").write_text("id,parity\n" + "".join(table) + f"{UNDESCRIBED},\n")
     return folder
 
 
-def scored(spark: SparkSession, sources: Path, *overrides: str) -> tuple[Job, dict[int, list[int]]]:
-    """A job after ingest, training and scoring, and the list of each user."""
-    common = [
+@pytest.fixture(scope="module")
+def job(spark: SparkSession, sources: Path) -> JobMaker:
+    return parquet_jobs(
+        spark,
+        sources,
         f"source.path={sources}/ratings.txt",
         f"items.path={sources}/items.csv",
         "items.columns={item: id, parity: parity}",
@@ -51,24 +44,20 @@ def scored(spark: SparkSession, sources: Path, *overrides: str) -> tuple[Job, di
         "training.learning_rate=0.03",
         "split={test_fraction: 0, validation_fraction: 0}",  # one fit
         "scoring.top_n=30",
-    ]
-    settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], [*common, *overrides])
-    job = Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
-    for stage in (stages.ingest, stages.train, stages.score):
-        stage(job)
-    (lists,) = Path(settings.output.path, "_work").glob("score-*/lists")
-    found = pd.read_parquet(lists)
-    return job, {user: list(ranked) for user, ranked in zip(found["user_id"], found["item_ids"], strict=True)}
+    )
 
 
-def test_a_newcomer_with_features_is_ranked_by_them_and_one_without_any_is_not(
-    spark: SparkSession, sources: Path, tmp_path: Path
-) -> None:
-    features = "items.features={categorical: [parity]}"
-    job, lists = scored(spark, sources, features, f"output.path={tmp_path}")
+def lists(job: Job) -> dict[int, list[int]]:
+    """The staged list of each user."""
+    found = staged(job)
+    return {user: list(ranked) for user, ranked in zip(found.user_id, found.item_ids, strict=True)}
 
-    assert job.summary.counts["pairs_scored"] == N_USERS * N_DESCRIBED
-    for user, ranked in lists.items():
+
+def test_a_newcomer_with_features_is_ranked_by_them_and_one_without_any_is_not(job: JobMaker) -> None:
+    done = scored(job("items.features={categorical: [parity]}"))
+
+    assert done.summary.counts["pairs_scored"] == N_USERS * N_DESCRIBED
+    for user, ranked in lists(done).items():
         liked, disliked = EVEN_NEWCOMER + user % 2, ODD_NEWCOMER - user % 2
         unseen_and_disliked = [item for item in ranked if item < N_RATED and item % 2 != user % 2]
         assert UNDESCRIBED not in ranked
@@ -76,11 +65,9 @@ def test_a_newcomer_with_features_is_ranked_by_them_and_one_without_any_is_not(
         assert all(ranked.index(liked) < ranked.index(item) for item in (disliked, *unseen_and_disliked))
 
 
-def test_without_features_in_the_settings_no_newcomer_is_ranked(
-    spark: SparkSession, sources: Path, tmp_path: Path
-) -> None:
-    job, lists = scored(spark, sources, f"output.path={tmp_path}", "training.epochs=1")
+def test_without_features_in_the_settings_no_newcomer_is_ranked(job: JobMaker) -> None:
+    done = scored(job("training.epochs=1", output="without"))
 
-    assert job.summary.counts["items"] == N_DESCRIBED + 1
-    assert job.summary.counts["pairs_scored"] == N_USERS * N_RATED
-    assert {item for ranked in lists.values() for item in ranked} == set(range(N_RATED))
+    assert done.summary.counts["items"] == N_DESCRIBED + 1
+    assert done.summary.counts["pairs_scored"] == N_USERS * N_RATED
+    assert {item for ranked in lists(done).values() for item in ranked} == set(range(N_RATED))

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import artifact, config, stages
+from recsys_spark import artifact, stages
 from recsys_spark.errors import ConfigError
 from recsys_spark.job import Job
 from recsys_spark.kernels.folding import least_squares_vectors
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, csv_source, night_of, parquet_jobs, published, scored, staged
 
 N_USERS, N_ITEMS = 60, 20
 IALS = ("model={name: ials, embedding_size: 4}", "training.objective=ranking", "training.batch_size=16")
-JobMaker = Callable[..., Job]
 
 
 @pytest.fixture(scope="module")
@@ -31,65 +23,66 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
     folder = tmp_path_factory.mktemp("held_out")
     random = np.random.default_rng(0)
     rows = [
-        f"{user},{item},{5 - 4 * ((user + item) % 2)}\n"
+        (user, item, 5 - 4 * ((user + item) % 2))
         for user in range(N_USERS)
         for item in range(N_ITEMS)
         if random.random() < 0.6
     ]
-    source = folder / "ratings.csv"
-    source.write_text("user,item,rating\n" + "".join(rows))
-
-    def make(*overrides: str, output: str = "output") -> Job:
-        given = [
-            f"source.path={source}",
-            "source.separator=,",
-            "source.header=true",
-            "source.columns={user: user, item: item, rating: rating, timestamp: null}",
-            f"output.path={folder}/{output}",
-            "output.format=parquet",
-            "split={strategy: held_out_users, test_fraction: 0.3, validation_fraction: 0.2}",
-            "training.relevant_at=4",
-            "evaluation.relevant_at=4",
-            "training.epochs=20",
-            "training.learning_rate=0.05",
-            "training.early_stopping=5",
-            "scoring.top_n=3",
-            "evaluation.bootstrap=0",
-            *overrides,
-        ]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
-
-    return make
+    return parquet_jobs(
+        spark,
+        folder,
+        *csv_source(folder / "ratings.csv", ("user", "item", "rating"), rows),
+        "split={strategy: held_out_users, test_fraction: 0.3, validation_fraction: 0.2}",
+        "training.relevant_at=4",
+        "evaluation.relevant_at=4",
+        "training.epochs=20",
+        "training.learning_rate=0.05",
+        "training.early_stopping=5",
+        "scoring.top_n=3",
+        "evaluation.bootstrap=0",
+    )
 
 
 def ratings_of(job: Job) -> pd.DataFrame:
     return pd.read_parquet(job.folder("ingest").path / "ratings").sort_values(["user", "item"])
 
 
-@pytest.mark.parametrize("model", ["ials", "joint", "softmax"])
-def test_held_out_users_rank_as_if_they_had_been_fitted(job: JobMaker, model: str) -> None:
-    night = job(*IALS, f"model.name={model}", output=model)
-    stages.nightly(night)
+@pytest.fixture(scope="module")
+def ials(job: JobMaker) -> Job:
+    return night_of(job(*IALS))
 
-    metrics, counts = night.summary.metrics, night.summary.counts
+
+def assert_ranks_well(job: Job) -> None:
+    """The figures of users whom the fit has not met."""
+    metrics, counts = job.summary.metrics, job.summary.counts
     assert counts["test_cold_users"] == 0
     # what is liked and not rated stands in the best lists, too, so that no figure is near 1
     assert metrics["validation"]["ndcg@10"] > 0.5
     assert metrics["test"]["ndcg@10"] > metrics["baseline"]["popularity"]["ndcg@10"] + 0.05
-    rows = ratings_of(night)
+    rows = ratings_of(job)
     # among candidates that they like and have not told of
     asked = rows[(rows.part == "test") & (rows.rating >= 4)].user.nunique()
     assert metrics["test"]["n_users"] == asked
-    # the published fit knows everybody
-    assert set(pd.read_parquet(night.run.output.path / "current" / "top_n").reason) == {"model"}
 
 
-def test_the_evaluated_vectors_are_made_of_the_histories_alone(job: JobMaker) -> None:
-    night = job(*IALS, output="vectors")
-    stages.nightly(night)
-    stored = artifact.load(str(night.run.models / str(night.summary.model_id)), "evaluated")
-    rows = ratings_of(night)
+def test_held_out_users_rank_as_if_they_had_been_fitted_and_the_published_fit_knows_everybody(ials: Job) -> None:
+    assert_ranks_well(ials)
+    assert set(published(ials).reason) == {"model"}
+
+
+@pytest.mark.parametrize("model", ["joint", "softmax"])
+def test_so_do_those_of_other_models(job: JobMaker, ials: Job, model: str) -> None:
+    # the ingest is that of the night before
+    other = scored(job(*IALS, f"model.name={model}"))
+    stages.evaluate(other)
+
+    assert_ranks_well(other)
+    assert set(staged(other).reason) == {"model"}
+
+
+def test_the_evaluated_vectors_are_made_of_the_histories_alone(ials: Job) -> None:
+    stored = artifact.load(str(ials.run.models / str(ials.summary.model_id)), "evaluated")
+    rows = ratings_of(ials)
     for scorer, kept, history in (
         ("main", ["train", "validation", "validation_history"], "test_history"),
         ("validated", ["train"], "validation_history"),
@@ -115,7 +108,8 @@ def test_a_model_of_ratings_predicts_those_of_users_it_has_not_met(job: JobMaker
         "model={name: dot, embedding_size: 4, l2: 0.01}", "split.validation_fraction=0", "training.epochs=80",
         "training.early_stopping=null", "training.batch_size=32", output="dot",
     )  # fmt: skip
-    stages.nightly(night)
+    for stage in (stages.ingest, stages.train, stages.evaluate):
+        stage(night)
     metrics = night.summary.metrics
     assert metrics["test"]["mse"] < 0.5 * metrics["baseline"]["bias"]["mse"]
 

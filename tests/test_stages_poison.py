@@ -10,19 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from recsys_spark import config, stages
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
 from tests import hostile
-from tests.conftest import PROJECT
+from tests.jobs import night_of, parquet_jobs
 
 SETTINGS = (
     "source={format: parquet, columns: {user: user, item: item, rating: rating, timestamp: null}}",
-    "output.format=parquet",
     "training={epochs: 2, batch_size: 256, early_stopping: null}",
     "model.embedding_size=4",
 )
@@ -31,10 +24,7 @@ SETTINGS = (
 def night(spark: SparkSession, folder: Path, columns: dict[str, list[Any]], *overrides: str) -> Job:
     """A whole night over ratings of these columns."""
     pq.write_table(pa.table(columns), folder / "ratings.parquet")
-    given = [*SETTINGS, f"source.path={folder}/ratings.parquet", f"output.path={folder}/output", *overrides]
-    settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-    job = Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
-    stages.nightly(job)
+    job = night_of(parquet_jobs(spark, folder, *SETTINGS, f"source.path={folder}/ratings.parquet")(*overrides))
     assert job.summary.status == "published"
     return job
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,15 +10,10 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import artifact, config, stages
+from recsys_spark import artifact
 from recsys_spark.errors import ConfigError
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, csv_source, night_of, parquet_jobs, scored, staged
 
 N_USERS, N_ITEMS, HALF_LIFE = 40, 20, 30.0
 LAST = datetime(2025, 6, 1, tzinfo=UTC)
@@ -28,7 +21,6 @@ IALS = (
     "model={name: ials, embedding_size: 4}",
     "training={objective: ranking, relevant_at: 4, epochs: 30, learning_rate: 0.05, early_stopping: null}",
 )
-JobMaker = Callable[..., Job]
 Row = tuple[int, int, int, str]
 
 
@@ -47,33 +39,24 @@ def ratings() -> list[Row]:
 
 @pytest.fixture(scope="module")
 def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMaker:
+    """Makes a job on `ratings()`, or on the rows given."""
     folder = tmp_path_factory.mktemp("recency")
+    common = (
+        "split={strategy: random, validation_fraction: 0}",
+        f"evaluation={{relevant_at: 4, bootstrap: 0, half_life_days: {HALF_LIFE}}}",
+        "scoring.top_n=3",
+    )
+    usual = on_rows(folder / "ratings.csv", ratings())
 
-    def make(*overrides: str, rows: list[Row] | None = None, output: str = "output") -> Job:
-        source = folder / f"{output}.csv"
-        if rows is not None or not source.exists():
-            write(source, ratings() if rows is None else rows)
-        given = [
-            f"source.path={source}",
-            "source.separator=,",
-            "source.header=true",
-            "source.columns={user: user, item: item, rating: rating, timestamp: time}",
-            f"output.path={folder}/{output}",
-            "output.format=parquet",
-            "split={strategy: random, validation_fraction: 0}",
-            f"evaluation={{relevant_at: 4, bootstrap: 0, half_life_days: {HALF_LIFE}}}",
-            "scoring.top_n=3",
-            *overrides,
-        ]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
+    def make(*overrides: str, rows: list[Row] | None = None) -> Job:
+        source = usual if rows is None else on_rows(folder / "others.csv", rows)
+        return parquet_jobs(spark, folder, *source, *common)(*overrides)
 
     return make
 
 
-def write(source: Path, rows: list[Row]) -> None:
-    with source.open("w", newline="") as file:
-        csv.writer(file).writerows([("user", "item", "rating", "time"), *rows])
+def on_rows(file: Path, rows: list[Row]) -> tuple[str, ...]:
+    return csv_source(file, ("user", "item", "rating", "timestamp"), rows)
 
 
 def stored(night: Job) -> pd.DataFrame:
@@ -82,9 +65,7 @@ def stored(night: Job) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def weighed(job: JobMaker) -> Job:
-    night = job(*IALS, f"training.half_life_days={HALF_LIFE}", output="weighed")
-    stages.nightly(night)
-    return night
+    return night_of(job(*IALS, f"training.half_life_days={HALF_LIFE}"))
 
 
 def test_the_artefact_says_by_which_days_ratings_were_weighed(weighed: Job) -> None:
@@ -96,12 +77,10 @@ def test_the_artefact_says_by_which_days_ratings_were_weighed(weighed: Job) -> N
 
 
 def test_lists_hold_what_is_liked_lately(job: JobMaker, weighed: Job) -> None:
-    plain = job(*IALS, output="plain")
-    stages.nightly(plain)
+    plain = scored(job(*IALS))
 
     def old_share(night: Job) -> float:
-        top_n = pd.read_parquet(night.run.output.path / "current" / "top_n")
-        return float((top_n.item_id < N_ITEMS // 2).mean())
+        return float((staged(night).item_ids.explode() < N_ITEMS // 2).mean())
 
     assert old_share(weighed) < old_share(plain) - 0.1
 
@@ -112,12 +91,11 @@ def test_only_who_changed_is_folded_in_and_as_the_fit_weighs_ratings(job: JobMak
     rows = [(u, i, r, f"{LAST:%FT%TZ}" if u == 3 or (u == 5 and i == 1) else time) for u, i, r, time in ratings()] + [
         (5, 1, 5, f"{LAST:%FT%TZ}")
     ]
-    again = job(*IALS, f"training.half_life_days={HALF_LIFE}", "training.use_model=latest", rows=rows, output="weighed")
-    stages.nightly(again)
+    again = scored(job(*IALS, f"training.half_life_days={HALF_LIFE}", "training.use_model=latest", rows=rows))
 
     assert again.summary.counts["users_folded_in"] == 2
-    top_n = pd.read_parquet(again.run.output.path / "current" / "top_n")
-    assert set(top_n[top_n.reason == "folded_in"].user_id) == {3, 5}
+    lists = staged(again)
+    assert set(lists[lists.reason == "folded_in"].user_id) == {3, 5}
     assert fitted.n_users == N_USERS
 
 

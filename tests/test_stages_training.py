@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,32 +11,20 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import config, stages
+from recsys_spark import stages
 from recsys_spark.artifact import load_weights
 from recsys_spark.job import Job
 from recsys_spark.models.warm import Weights
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
 from recsys_spark.training import progress_bar
 from recsys_spark.training.epochs import FitNews
 from recsys_spark.training.fit import Trainer
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, checkerboard, night_of, parquet_jobs, write_source
 
-JobMaker = Callable[..., Job]
 FIRST, SECOND, THIRD = (date(2026, 11, day) for day in (1, 2, 3))
 
 
 class KilledError(Exception):
     """Where a kill would have ended the job."""
-
-
-def ratings(users: int) -> str:
-    """Even users like even items; every third pair is left to be recommended."""
-    pairs = [(u, i) for u in range(users) for i in range(12) if (u + 2 * i) % 3]
-    return "".join(f"{u}::{i}::{5 if u % 2 == i % 2 else 1}::{100 + u}\n" for u, i in pairs)
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +34,17 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
 
     def make(as_of: date, users: int, *overrides: str) -> Job:
         path = folder / f"{users}.txt"
-        if not path.exists():
-            path.write_text(ratings(users))
-        training = ("epochs=6", "batch_size=16", "warm_start=true", "checkpoint_seconds=0", "early_stopping=null")
-        given = [f"source.path={path}", f"output.path={folder}/output", "output.format=parquet", "evaluation.k=[]"]
-        given += [*(f"training.{setting}" for setting in training), *overrides]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return Job(spark, settings, Run.start(Folder(settings.output.path), as_of), Summary(), Progress())
+        write_source(path, checkerboard(users))
+        training = "{epochs: 6, batch_size: 16, warm_start: true, checkpoint_seconds: 0, early_stopping: null}"
+        common = (f"source.path={path}", f"training={training}", "evaluation.k=[]")
+        return parquet_jobs(spark, folder, *common)(*overrides, as_of=as_of)
 
     return make
 
 
 @pytest.fixture(scope="module")
 def first_night(job: JobMaker) -> Job:
-    night = job(FIRST, 20)
-    stages.nightly(night)
-    return night
+    return night_of(job(FIRST, 20))
 
 
 @pytest.fixture(scope="module")

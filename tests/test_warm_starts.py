@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys_spark import config
 from recsys_spark.artifact import Artefact, save
 from recsys_spark.ingest.encoding import Addition, Vocabularies, Vocabulary
 from recsys_spark.kernels.scorer import PairScorer
@@ -17,7 +16,7 @@ from recsys_spark.manifest import Description, FitName
 from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
 from recsys_spark.warm_starts import Start, start_from
-from tests.conftest import PROJECT
+from tests.jobs import settings_of
 
 FITS: tuple[FitName, ...] = ("validated", "evaluated", "published")
 COLUMNS: dict[FitName, dict[str, list[str]]] = {fit: {"item": ["year", "kind=TV"]} for fit in FITS}
@@ -31,7 +30,7 @@ def vocabularies(*additions: str, items: tuple[str, ...] = ("i",)) -> Vocabulari
 
 
 def settings(*overrides: str) -> Settings:
-    return config.load(Settings, [PROJECT / "conf" / "base.yaml"], ["training.warm_start=true", *overrides])
+    return settings_of("training.warm_start=true", *overrides)
 
 
 def stored(models: Path, **changed: Any) -> str:

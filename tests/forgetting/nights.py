@@ -13,19 +13,14 @@ import yaml
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recsys_spark import config, stages
+from recsys_spark import stages
 from recsys_spark.forgetting.erasure import forget
 from recsys_spark.forgetting.request import Request
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
 from recsys_spark.publishing.rows import top_users_rows
 from recsys_spark.publishing.sinks import SINKS
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
 from recsys_spark.schemas import TOP_USERS
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import job_with, settings_of
 
 ITEMS = 8
 
@@ -51,7 +46,7 @@ class World:
         return World(self.spark, folder, self.format, self.user)
 
     def job(self, users: Iterable[str] = (), *overrides: str) -> Job:
-        given = [
+        settings = settings_of(
             f"source.path={self.folder}/ratings.txt",
             f"users.path={self.folder}/users.csv",
             "users.columns={user: id, country: country}",
@@ -63,11 +58,8 @@ class World:
             "training.early_stopping=null",
             "scoring.top_n=3",
             *overrides,
-        ]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        arguments = {"users": Request(users)}
-        run = Run.start(Folder(settings.output.path))
-        return Job(self.spark, settings, run, Summary(), Progress(), arguments=arguments)
+        )
+        return job_with(self.spark, settings, arguments={"users": Request(users)})
 
     def forget(self, *users: str) -> Job:
         job = self.job(users or [self.user])

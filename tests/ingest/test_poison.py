@@ -20,14 +20,9 @@ from recsys_spark.errors import RecsysError
 from recsys_spark.ingest.ingested import Ingested
 from recsys_spark.ingest.preview import input_problems
 from recsys_spark.ingest.quality import DEFECTS, POLICIES
-from recsys_spark.job import Job
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
 from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
 from tests.ingest.poison import CORPUS, HEADER, Accepted, Poison, Refused, rows
+from tests.jobs import job_with, settings_of
 
 SETTINGS = (
     "source={format: csv, separator: ',', header: true}",
@@ -58,10 +53,10 @@ def ingested(
     asked = False
     given = [*SETTINGS, *settings, f"output.path={output}", f"source.path={path}"]
     try:
-        chosen = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
+        chosen = settings_of(*given)
         check_reachable(chosen, "ingest")
         asked = True
-        return stages.ingest(Job(spark, chosen, Run.start(Folder(chosen.output.path)), Summary(), Progress()))
+        return stages.ingest(job_with(spark, chosen))
     except RecsysError as error:
         return error, asked
 

@@ -9,18 +9,14 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from recsys_spark import config
 from recsys_spark.job import Job
 from recsys_spark.maintenance.maintain import maintain
 from recsys_spark.progress import Progress
 from recsys_spark.publishing.delta import DeltaSink
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
 from recsys_spark.schemas import RUNS, TOP_N, TOP_N_HISTORY
-from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
 from tests.contracts.sink import IDS, ledger, top_n
+from tests.jobs import job_with, settings_of
 
 FIRST, KILLED, LAST = "20260101T010000-aaaaaa", "20260102T010000-bbbbbb", "20260103T010000-cccccc"
 NOW_OR_NEVER = (
@@ -51,9 +47,8 @@ class Kept:
         self.first = self.maintain(*NOW_OR_NEVER)
 
     def maintain(self, *overrides: str) -> Job:
-        given = [f"output.path={self.output}", "source.path=gone.csv", *overrides]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        job = Job(self.spark, settings, Run.start(Folder(settings.output.path)), Summary(), _Noted(self.said))
+        settings = settings_of(f"output.path={self.output}", "source.path=gone.csv", *overrides)
+        job = job_with(self.spark, settings, progress=_Noted(self.said))
         maintain(job)
         return job
 

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import config, stages
+from recsys_spark import stages
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.job import Job
 from recsys_spark.maintenance.maintain import maintain
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
-from recsys_spark.settings import Settings
 from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, checkerboard, night_of, parquet_jobs, published, write_source
 from tests.maintenance.leavings import HEX, put, tree
 
-JobMaker = Callable[..., Job]
 KILLED = "20260101T000000-abcdef"
 AT_ONCE = ("maintenance.grace_hours=0", "maintenance.stages=1", "maintenance.models=1")
 
@@ -33,15 +27,10 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
     folder = tmp_path_factory.mktemp("nights")
 
     def make(users: int, *overrides: str) -> Job:
-        pairs = [(u, i) for u in range(users) for i in range(8) if (u + 2 * i) % 3]
-        ratings = "".join(f"{u}::{i}::{5 if u % 2 == i % 2 else 1}::100\n" for u, i in pairs)
         source = folder / f"{users}.txt"
-        if not source.exists():
-            source.write_text(ratings)
-        small = ("output.format=parquet", "training.epochs=1", "split={test_fraction: 0, validation_fraction: 0}")
-        given = [f"source.path={source}", f"output.path={folder}/output", *small, *overrides]
-        settings = config.load(Settings, [PROJECT / "conf" / "base.yaml"], given)
-        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
+        write_source(source, checkerboard(users, 8))
+        small = ("training.epochs=1", "split={test_fraction: 0, validation_fraction: 0}")
+        return parquet_jobs(spark, folder, f"source.path={source}", *small)(*overrides)
 
     return make
 
@@ -49,12 +38,7 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
 @pytest.fixture(scope="module")
 def nights(job: JobMaker) -> list[Job]:
     """Two nights, the second with more users; after them, everything that a kill may leave."""
-    done = []
-    for users in (6, 9):
-        night = job(users)
-        stages.nightly(night)
-        done.append(night)
-    return done
+    return [night_of(job(users)) for users in (6, 9)]
 
 
 def output(job: Job) -> Path:
@@ -62,7 +46,7 @@ def output(job: Job) -> Path:
 
 
 def visible(job: Job) -> pd.DataFrame:
-    return pd.read_parquet(output(job) / "current" / "top_n").sort_values(["user_id", "rank"], ignore_index=True)
+    return published(job).sort_values(["user_id", "rank"], ignore_index=True)
 
 
 def rubbish(job: Job) -> set[str]:

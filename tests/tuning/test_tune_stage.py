@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_spark import artifact, config, stages
+from recsys_spark import artifact, stages
 from recsys_spark.errors import DataError
 from recsys_spark.job import Job
-from recsys_spark.progress import Progress
-from recsys_spark.publishing.summary import Summary
-from recsys_spark.run import Run
 from recsys_spark.schemas import TRIALS
-from recsys_spark.settings import Settings
-from recsys_spark.storage import Folder
-from tests.conftest import PROJECT
+from tests.jobs import JobMaker, job_with, settings_of
 
-JobMaker = Callable[..., Job]
 SPACE = "tune.space={model.name: [mlp, dot], model.layers: [[4], [8, 4]], training.epochs: {low: 1, high: 3}}"
 
 
@@ -32,10 +25,9 @@ def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMak
     (folder / "ratings.txt").write_text(ratings)
 
     def make(*overrides: str, config_file: Path | None = None) -> Job:
-        files = [PROJECT / "conf" / "base.yaml", *([config_file] if config_file else [])]
-        given = [f"source.path={folder}/ratings.txt", f"output.path={folder}/output", "output.format=parquet"]
-        settings = config.load(Settings, files, [*given, *overrides])
-        return Job(spark, settings, Run.start(Folder(settings.output.path)), Summary(), Progress())
+        given = (f"source.path={folder}/ratings.txt", f"output.path={folder}/output", "output.format=parquet")
+        files = [config_file] if config_file else []
+        return job_with(spark, settings_of(*given, *overrides, files=files))
 
     return make
 
