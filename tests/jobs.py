@@ -79,7 +79,7 @@ def write_source(path: Path, ratings: str | bytes) -> None:
     """Write a source whose time follows from its content: what is put back as it was has its old fingerprint again."""
     content = ratings.encode() if isinstance(ratings, str) else ratings
     path.write_bytes(content)
-    seconds = zlib.crc32(content)
+    seconds = zlib.crc32(content) % 2**30
     os.utime(path, (seconds, seconds))
 
 

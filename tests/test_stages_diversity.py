@@ -78,7 +78,7 @@ def test_lists_are_less_alike_within_and_their_price_is_told(job: JobMaker, plai
     # the same model, so that the lists differ by the choice alone
     assert night.summary.model_id == plain.night.summary.model_id
     lists, before = top_n(night), plain.lists
-    assert similarity_of(night, lists) < similarity_of(plain, before) - 0.05
+    assert similarity_of(night, lists) < similarity_of(plain.night, before) - 0.05
     assert (lists.groupby("user_id").score.diff().dropna() <= 0).all()
     assert lists.groupby("user_id").score.mean().mean() < before.groupby("user_id").score.mean().mean()
 
