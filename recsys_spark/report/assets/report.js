@@ -2,7 +2,7 @@
   "use strict";
   var root = document.documentElement;
   var data = JSON.parse(document.getElementById("report-data").textContent);
-  var drawn = {};
+  var drawn = {}, paper = false;
   var quiet = { displayModeBar: false, responsive: true, doubleClick: "reset" };
 
   function css(name) { return getComputedStyle(root).getPropertyValue(name).trim(); }
@@ -59,7 +59,10 @@
   function draw(name) {
     var place = document.getElementById("plot-" + name), chart = data.charts[name];
     drawn[name] = true;
-    Plotly.react(place, coloured(chart.data), layout(chart.layout, chart.height), quiet);
+    var made = layout(chart.layout, chart.height);
+    // a sheet is narrower than a screen, and is laid out when nobody can be asked how wide it is
+    if (paper) { made.width = place.closest(".lone") ? 660 : 315; }
+    Plotly.react(place, coloured(chart.data), made, quiet);
   }
 
   var places = Array.prototype.slice.call(document.querySelectorAll("[data-chart]"));
@@ -92,10 +95,14 @@
   var before = null;
   window.addEventListener("beforeprint", function () {
     before = root.dataset.scheme;
+    paper = true;
     places.forEach(function (place) { drawn[place.dataset.chart] = true; });
     show(false);
   });
-  window.addEventListener("afterprint", function () { if (before) { show(before === "dark"); } });
+  window.addEventListener("afterprint", function () {
+    paper = false;
+    if (before) { show(before === "dark"); }
+  });
 
   var map = data.map ? itemMap(data.map) : null;
 
