@@ -91,7 +91,8 @@ def test_only_who_changed_is_folded_in_and_as_the_fit_weighs_ratings(job: JobMak
     rows = [(u, i, r, f"{LAST:%FT%TZ}" if u == 3 or (u == 5 and i == 1) else time) for u, i, r, time in ratings()] + [
         (5, 1, 5, f"{LAST:%FT%TZ}")
     ]
-    again = scored(job(*IALS, f"training.half_life_days={HALF_LIFE}", "training.use_model=latest", rows=rows))
+    use = f"training.use_model={weighed.summary.model_id}"
+    again = scored(job(*IALS, f"training.half_life_days={HALF_LIFE}", use, rows=rows))
 
     assert again.summary.counts["users_folded_in"] == 2
     lists = staged(again)
