@@ -53,7 +53,7 @@ FIGURES = PROJECT / "docs" / "ranking.json"
 PARTS = ("joint", "peers", "width", "goodbooks", "seconds", "folded")
 TURNS = 3
 RATING_L2 = (0.045, 0.06, 0.08, 0.1, 0.13)
-WIDTHS = (16, 32, 64, 96, 128, 256)
+WIDTHS = (16, 32, 64, 96, 128, 192)
 
 Draw = Callable[[Any], dict[str, Any]]
 """From a trial of optuna to settings."""

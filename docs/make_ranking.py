@@ -188,7 +188,8 @@ def _trials(tuned: dict[str, Any]) -> str:
         "for each width ": [one["trials"] for name, one in tuned.items() if name.rpartition("_")[2].isdigit()],
         "on goodbooks ": [one["trials"] for name, one in tuned.items() if name.startswith("goodbooks")],
     }
-    return "; ".join(f"{where}{max(own)}" for where, own in counts.items() if own)
+    ranges = {where: sorted({min(own), max(own)}) for where, own in counts.items() if own}
+    return "; ".join(f"{where}{' to '.join(map(str, ends))}" for where, ends in ranges.items())
 
 
 def _times(one: dict[str, float], other: dict[str, float]) -> str:
