@@ -71,7 +71,7 @@ def page(figures: dict[str, Any]) -> str:
     if "peers" in figures:
         parts += [_peers(figures)]
     if "width" in figures:
-        parts += [_width(figures["width"])]
+        parts += [_width(figures["width"], figures["tuned"])]
     if "goodbooks" in figures:
         parts += [_goodbooks(figures["goodbooks"])]
     if "seconds" in figures:
@@ -104,12 +104,17 @@ def _peers(figures: dict[str, Any]) -> str:
     return f"## MovieLens 1M\n\n{told}\n{table}\nSettings found beyond those of the presets:\n\n{chosen}\n"
 
 
-def _width(rows: list[dict[str, Any]]) -> str:
+def _width(rows: list[dict[str, Any]], tuned: dict[str, Any]) -> str:
     table = _table(
-        ("columns", "`ials`", "implicit ALS"), ((r["columns"], f"{r['ials']:.4f}", f"{r['als']:.4f}") for r in rows)
+        ("columns", "`ials`", "trials", "implicit ALS", "trials"),
+        ((r["columns"], *(cell for name in ("ials", "als") for cell in _at_width(name, r, tuned))) for r in rows),
     )
     picture = "![NDCG@10 against the number of columns](ranking/width.svg)"
     return f"## Width\n\nNDCG@10 on MovieLens 1M, the settings chosen anew for each width.\n\n{picture}\n\n{table}"
+
+
+def _at_width(name: str, row: dict[str, Any], tuned: dict[str, Any]) -> tuple[str, int]:
+    return f"{row[name]:.4f}", tuned[f"{name}_{row['columns']}"]["trials"]
 
 
 def _goodbooks(found: dict[str, Any]) -> str:
@@ -182,10 +187,9 @@ def _evaluation(found: dict[str, Any]) -> str:
 
 
 def _trials(tuned: dict[str, Any]) -> str:
-    """How many trials a method had: of MovieLens 1M, of a width, of goodbooks."""
+    """How many trials a method had: of MovieLens 1M, of goodbooks."""
     counts = {
         "": [one["trials"] for name, one in tuned.items() if "_" not in name or "neighbours" in name],
-        "for each width ": [one["trials"] for name, one in tuned.items() if name.rpartition("_")[2].isdigit()],
         "on goodbooks ": [one["trials"] for name, one in tuned.items() if name.startswith("goodbooks")],
     }
     ranges = {where: sorted({min(own), max(own)}) for where, own in counts.items() if own}
