@@ -66,7 +66,6 @@ def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one(
     [
         ("source.format=jdbc", "source.format"),
         ("output.catalog=a.b", "output.catalog"),
-        ("report.enabled=true", "report.enabled"),
     ],
 )
 def test_what_cannot_be_done_yet_is_accepted_only_at_its_default(override: str, key: str) -> None:
