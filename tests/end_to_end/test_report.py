@@ -54,7 +54,9 @@ def on_sample(tmp_path_factory: pytest.TempPathFactory) -> Reported:
         writer.writerows((item, TITLES.get(item, f"Film {item}"), f"genre {item % 3}") for item in range(100))
     items = ("--set", f"items.path={folder / 'items.csv'}", "--set", "items.separator=,", "--set", "items.header=true")
     columns = ("--set", "items.columns={item: id, title: title, genre: genre}")
-    return _night(folder, "cafe", TITLES[3], (*items, *columns))
+    # UMAP, which compiles for half a minute, has tests of its own
+    maps = ("--set", "report.maps.methods=[tsne, pca]")
+    return _night(folder, "cafe", TITLES[3], (*items, *columns, *maps))
 
 
 @pytest.fixture(scope="module")
