@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
-import warnings
 from pathlib import Path
-
-import pytest
 
 from tests.conftest import PROJECT
 from tests.end_to_end.runs import Finished
 
 NOTEBOOK = PROJECT / "docs" / "notebook.ipynb"
 
+PROGRAM = """
+import sys
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
 
-def executed(output: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Run the notebook on an output; gives what its cells show as text, errors raised."""
-    monkeypatch.setenv("RECSYS_OUTPUT", str(output))
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
-    with warnings.catch_warnings():
-        # Jupyter's own, about event loops and folders
-        warnings.simplefilter("ignore")
-        import nbformat
-        from jupyter_client.manager import AsyncKernelManager
-        from nbclient import NotebookClient
-
-        notebook = nbformat.read(NOTEBOOK, as_version=4)
-        kernel = AsyncKernelManager()
-        # this Python, whatever kernels are installed
-        kernel.kernel_spec.argv[0] = sys.executable
-        NotebookClient(notebook, km=kernel, timeout=600).execute(cwd=str(output.parent))
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return ["".join(out.get("data", {}).get("text/plain", "") for out in cell.outputs) for cell in code]
+notebook, kernel = nbformat.read(sys.argv[1], as_version=4), AsyncKernelManager()
+kernel.kernel_spec.argv[0] = sys.executable  # this Python, whatever kernels are installed
+NotebookClient(notebook, km=kernel, timeout=600).execute(cwd=".")
+nbformat.write(notebook, sys.argv[2])
+"""
+"""In a process of its own, as Jupyter leaves sockets open."""
 
 
-def test_the_notebook_shows_the_visible_run_its_lists_and_scores(
-    sample: Finished, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown = executed(sample.output, monkeypatch)
+def executed(output: Path, folder: Path) -> list[str]:
+    """Run the notebook on an output, in an unrelated folder; gives what each of its cells shows as text."""
+    command = [sys.executable, "-c", PROGRAM, str(NOTEBOOK), "executed.ipynb"]
+    environment = {**os.environ, "RECSYS_OUTPUT": str(output), "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    cells = json.loads((folder / "executed.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    return ["".join(text for out in cell["outputs"] for text in out["data"]["text/plain"]) for cell in code]
+
+
+def test_the_notebook_shows_the_visible_run_its_lists_and_scores(sample: Finished, tmp_path: Path) -> None:
+    shown = executed(sample.output, tmp_path)
 
     assert sample.summary["run_id"] in shown[0]
     assert sample.summary["model_id"] in shown[3]
