@@ -202,16 +202,19 @@ class Benchmark:
 
     def joint(self) -> None:
         """The weight of the vectors for ratings, by the error on the inner split; NDCG does not depend on it."""
-        inner = load(self.data, "ml-1m").inner()
-        errors = {}
-        for l2 in RATING_L2:
+        data = load(self.data, "ml-1m")
+        inner = data.inner()
+
+        def error(l2: float, seed: int, on: Split) -> float:
             # the vectors that rank are apart from those for ratings: a few columns of them will do here
-            settings = settings_of(OURS["joint"].files, {"model.embedding_size": 8, "model.rating_l2": l2}, 42)
-            errors[l2] = _rating_error(fitted(settings, inner).scorers(), inner)["mse"]
-            print(l2, errors[l2], flush=True)
-        chosen = {"model.rating_l2": min(errors, key=lambda l2: errors[l2])}
-        told = {"settings": chosen, "validation_mse": {str(l2): error for l2, error in errors.items()}}
+            settings = settings_of(OURS["joint"].files, {"model.embedding_size": 8, "model.rating_l2": l2}, seed)
+            return _rating_error(fitted(settings, on).scorers(), on)["mse"]
+
+        errors = {l2: error(l2, 42, inner) for l2 in RATING_L2}
+        chosen = min(errors, key=lambda l2: errors[l2])
+        told = {"settings": {"model.rating_l2": chosen}, "validation_mse": {str(l2): e for l2, e in errors.items()}}
         self.figures.setdefault("tuned", {})["joint_ratings"] = told
+        self.figures["joint"] = {"rating_l2": chosen, "mse": [error(chosen, seed, data) for seed in self.seeds]}
 
     def width(self) -> None:
         """NDCG@10 against columns, ours and ALS, each with the settings found for that width."""
