@@ -110,19 +110,7 @@ def losses(epochs: Mapping[str, Mapping[int, float]], title: str, note: str) -> 
         title: of the chart.
         note: what is seen.
     """
-    data = [
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": part,
-            "x": list(of_part),
-            "y": list(of_part.values()),
-            "line": {"color": colour, "width": 2},
-            "marker": {"size": 5},
-            "hovertemplate": f"{part}, epoch %{{x}}: %{{y:.5f}}<extra></extra>",
-        }
-        for (part, of_part), colour in zip(epochs.items(), COLOURS, strict=False)
-    ]
+    data = _lines(epochs, "{name}, epoch %{{x}}: %{{y:.5f}}", size=5)
     layout = {"xaxis": {"title": "Epoch", "rangemode": "tozero"}, "yaxis": {"title": "Loss"}, "showlegend": True}
     every = sorted({epoch for of_part in epochs.values() for epoch in of_part})
     rows = [[str(epoch), *(number(of_part.get(epoch), 5) for of_part in epochs.values())] for epoch in every]
@@ -206,19 +194,7 @@ def intervals(name: str, title: str, note: str, rows: Iterable[tuple[str, float,
 
 def by_k(metric: str, title: str, values: Mapping[str, Mapping[int, float]]) -> Chart:
     """A metric of ranking against the cut-off, a line for each scorer."""
-    data = [
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": scorer,
-            "x": list(of_scorer),
-            "y": list(of_scorer.values()),
-            "line": {"color": colour, "width": 2},
-            "marker": {"size": 7},
-            "hovertemplate": f"{scorer} at %{{x}}: %{{y:.4f}}<extra></extra>",
-        }
-        for (scorer, of_scorer), colour in zip(values.items(), COLOURS, strict=False)
-    ]
+    data = _lines(values, "{name} at %{{x}}: %{{y:.4f}}", size=7)
     cuts = sorted({k for of_scorer in values.values() for k in of_scorer})
     layout = {
         "xaxis": {"title": "k", "tickvals": cuts},
@@ -261,3 +237,20 @@ def scores(found: Scores, before: Scores | None) -> Chart:
     ]
     note = "Of entries that the model has ordered, as shares of each series."
     return Chart("scores", "Scores of the lists", note, data, layout, ("Score", *series), rows)
+
+
+def _lines(series: Mapping[str, Mapping[int, float]], told: str, *, size: int) -> list[dict[str, Any]]:
+    """A line with marks for each series; `told` says what stands beside the mouse, with the series' name."""
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": name,
+            "x": list(points),
+            "y": list(points.values()),
+            "line": {"color": colour, "width": 2},
+            "marker": {"size": size},
+            "hovertemplate": f"{told.format(name=name)}<extra></extra>",
+        }
+        for (name, points), colour in zip(series.items(), COLOURS, strict=False)
+    ]
