@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from recsys_spark import stages
 from recsys_spark.errors import ConfigError, DataError
-from recsys_spark.job import Job
+from recsys_spark.job import SCORED, Job
 from tests.jobs import JobMaker, night_of, parquet_jobs, published, scored, staged, write_source
 
 RESULT = ["user_id", "variant", "rank", "item_id", "score", "reason"]
@@ -73,18 +74,23 @@ def outcomes(job: Job) -> pd.DataFrame:
     return table.drop(columns="as_of").sort_values("user_id").reset_index(drop=True)
 
 
-def staged_lists(job: Job) -> pd.DataFrame:
-    """All that is published of a list, and what becomes of its user."""
+def result_of(lists: pd.DataFrame) -> pd.DataFrame:
+    """All that is published of lists, and what becomes of their users."""
     columns = ["user_id", "variant", "outcome", "reason", "item_ids", "scores"]
-    return staged(job)[columns].sort_values(["user_id", "variant"], ignore_index=True)
+    return lists[columns].sort_values(["user_id", "variant"], ignore_index=True)
+
+
+def visible_lists(job: Job) -> pd.DataFrame:
+    """As they were staged for the run that readers see: an incremental night's own key names the run before it."""
+    return pd.read_parquet(Path(job.run.state.read_json(SCORED)["score"]) / "lists")
 
 
 def assert_as_in_full(night: JobMaker, ratings: Pairs, *overrides: str) -> Job:
     """An incremental night, compared with the lists that a full one of the same input and model would publish."""
     incremental = night_of(night(ratings, *INCREMENTAL, *overrides))
     full = scored(night(ratings, STORED, *overrides, day=incremental.run.as_of.day))
-    expected = staged_lists(full)
-    pd.testing.assert_frame_equal(staged_lists(incremental), expected)
+    expected = result_of(staged(full))
+    pd.testing.assert_frame_equal(result_of(visible_lists(incremental)), expected)
     assert full.summary.counts["users_scored"] == incremental.summary.counts["users"] == expected.user_id.nunique()
     assert incremental.summary.counts["rows_published"] == expected.item_ids.map(len).sum() == len(rows(incremental))
     return incremental
