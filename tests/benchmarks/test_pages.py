@@ -130,7 +130,7 @@ def test_the_page_of_ranking_shows_what_was_measured_and_nothing_else() -> None:
         },
     }
     told = make_ranking.page(figures)
-    assert "the same number of trials for each method: 7; for each width 3." in told
+    assert "the same number of trials for each method: 7. NDCG@10" in told
     assert "| implicit ALS | 0.3000 | 0.3100, 0.3200 | +0.0100 [+0.0050, +0.0150], 1.0e-09 |" in told
     assert "| **`ials`** | 0.3123 |" in told
     assert "l2 0.01235" in told

@@ -18,6 +18,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Options of JVMs that live for a minute: compiling what runs often for speed would take longer than it saves."""
 
+HANGS = 1800
+"""Seconds after which a job counts as hanging, also on a machine that is slow and busy."""
+
 RESULT = ["user_id", "variant", "rank", "item_id", "score"]
 
 
@@ -50,7 +53,7 @@ def submit(*arguments: str, cwd: Path, output: Path) -> Finished:
     """Run `./spark-submit.sh ARGUMENTS --set output.path=OUTPUT` in a folder that is not the project's."""
     environment = clean_environment()
     command = [str(PROJECT / "spark-submit.sh"), *arguments, "--set", f"output.path={output}"]
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=HANGS, check=False)
     lines = done.stdout.splitlines()
     assert lines, f"nothing on stdout; stderr ends with:\n{done.stderr[-3000:]}"
     return Finished(done.returncode, json.loads(lines[-1]), lines, done.stderr, output)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests import hostile
-from tests.end_to_end.runs import PROJECT, Finished, clean_environment, published
+from tests.end_to_end.runs import HANGS, PROJECT, Finished, clean_environment, published
 
 CANARIES = {
     "password of the source, in the environment": "K4narie-environment",
@@ -102,7 +102,7 @@ run: {{log_format: json, prometheus: {folder}/recsys.prom}}
     processes = ProcessList()
     processes.start()
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=HANGS, check=False
     )
     processes.ended.set()
     processes.join()
