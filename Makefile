@@ -12,8 +12,8 @@ SOURCES := recsys_spark jobs tests docs $(wildcard benchmarks)
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup:  ## the environment with the developers' packages, and Delta's jars
-	@./spark-submit.sh --setup $(EXTRAS)
+setup:  ## the environment with the developers' packages, Delta's jars and the drivers of databases
+	@RECSYS_DRIVERS=postgresql,mariadb ./spark-submit.sh --setup $(EXTRAS)
 
 test: setup lint types imports unit  ## everything that CI checks
 

@@ -2,12 +2,15 @@
 # Starts a job of jobs/ on Spark, after setting up what is missing for it. `./spark-submit.sh --help` tells the usage.
 #
 # The parts follow the order of a start: read the command line, find Java, make the virtual environment, fetch Delta's
-# jars, pack the package, hand over to the real spark-submit. A warm start only compares: it runs neither Python nor
-# Java before that hand-over. Everything made here lies in .venv/ and .cache/ of the project. It runs in bash 3.2 too.
+# jars and the drivers of databases, pack the package, hand over to the real spark-submit. A warm start only compares:
+# it runs neither Python nor Java before that hand-over. Everything made here lies in .venv/ and .cache/ of the project.
+# It runs in bash 3.2 too.
 set -euo pipefail
 
 # Delta's modules for this Spark: the names carry the versions of Spark and Scala. Nowhere else are they written.
 readonly delta_group=io.delta delta_modules="delta-spark_4.2_2.13 delta-storage" delta_version=4.4.0
+# The drivers of databases, fetched once a configuration names such a database.
+readonly postgresql_driver=org.postgresql:postgresql:42.7.8 mariadb_driver=org.mariadb.jdbc:mariadb-java-client:3.5.6
 readonly oldest_java=17 oldest_python=11 newest_python=13 # Python 3.x, as `requires-python` in pyproject.toml
 # A local Spark does all its work inside the driver, for which Spark's own default of 1g is tight.
 readonly local_driver_memory=2g
@@ -36,6 +39,7 @@ Environment: RECSYS_EXTRAS=gpu             also install this extra (gpu: TensorF
              RECSYS_PYTHON=PATH            use this Python and its packages as they are, make no .venv
              RECSYS_BOOTSTRAP_PYTHON=PATH  the Python that .venv is made with
              RECSYS_DELTA_JARS=A.jar,B.jar local copies of Delta's jars, fetch none
+             RECSYS_DRIVERS=postgresql,mariadb also fetch these databases' drivers, whether or not a URL names them
              RECSYS_IVY_SETTINGS=FILE      Ivy settings that name a mirror to fetch the jars from
              RECSYS_SPARK_SUBMIT=PATH      another spark-submit, such as the one of a cluster's own Spark
 USAGE
@@ -428,27 +432,74 @@ delta_jars_are_there() {
     done
 }
 
-# By the Ivy inside pyspark, with a cache of its own: a half-filled repository in the user's home would make it fail.
 fetch_delta_jars() {
-    local module jar ivy settings=() log=$cache/ivy.log new=$cache/jars.new
+    progress "fetching Delta's jars (once)"
+    # shellcheck disable=SC2086 # two modules
+    fetch_jars delta_jars "RECSYS_DELTA_JARS=A.jar,B.jar names local copies, --set output.format=parquet needs none" \
+        "$delta_group" "$delta_version" $delta_modules
+}
+
+# fetch_jars CODE WITHOUT_NETWORK GROUP VERSION MODULE...: into the cache, all of them or none.
+# By the Ivy inside pyspark, with a cache of its own: a half-filled repository in the user's home would make it fail.
+fetch_jars() {
+    local code=$1 without=$2 group=$3 version=$4 module jar ivy settings=() log=$cache/ivy.log new=$cache/jars.new
+    shift 4
     find_spark
     ivy=("$spark_home"/jars/ivy-*.jar)
-    progress "fetching Delta's jars (once)"
     [[ -z ${RECSYS_IVY_SETTINGS-} ]] || settings=(-settings "$RECSYS_IVY_SETTINGS")
     rm -rf "$new" "$cache/ivy"
     mkdir -p "$new" "$cache/jars"
-    for module in $delta_modules; do
-        jar=$module-$delta_version.jar
+    for module; do
+        jar=$module-$version.jar
         "$java" -Divy.home="$cache/ivy" -Divy.default.ivy.user.dir="$cache/ivy" -jar "${ivy[0]}" \
             ${settings[@]+"${settings[@]}"} -cache "$cache/ivy" -notransitive -m2compatible \
-            -dependency "$delta_group" "$module" "$delta_version" -confs default \
+            -dependency "$group" "$module" "$version" -confs default \
             -retrieve "$new/[artifact]-[revision].[ext]" >"$log" 2>&1 </dev/null || true
         "$python" -I -c 'import sys, zipfile; sys.exit(zipfile.ZipFile(sys.argv[1]).testzip())' "$new/$jar" 2>/dev/null ||
-            stop 1 failed delta_jars "$delta_group:$module:$delta_version could not be fetched, see .cache/ivy.log" \
-                "Without network: RECSYS_DELTA_JARS=A.jar,B.jar names local copies, --set output.format=parquet needs none"
+            stop 1 failed "$code" "$group:$module:$version could not be fetched, see .cache/ivy.log" \
+                "Without network: $without"
     done
-    for module in $delta_modules; do mv "$new/$module-$delta_version.jar" "$cache/jars/"; done
+    for module; do mv "$new/$module-$version.jar" "$cache/jars/"; done
     rm -rf "$new" "$cache/ivy" "$log"
+}
+
+# ------------------------------------------------------------------------------------------------ drivers of databases
+
+driver_jars=""
+
+# Those of the databases that the options or the configuration files name, but not one that the user brings along.
+find_driver_jars() {
+    local named
+    named="$(databases_named) $(printf 'jdbc:%s: ' $(split_at_commas "${RECSYS_DRIVERS-}"))"
+    [[ $named != *jdbc:postgresql:* || $jars,$packages == *postgresql* ]] || add_driver "${postgresql_driver//:/ }"
+    [[ $named != *jdbc:m* || $jars,$packages == *mariadb-java-client* ]] || add_driver "${mariadb_driver//:/ }"
+}
+
+databases_named() {
+    local option takes_file=no
+    for option in ${job_options[@]+"${job_options[@]}"}; do
+        printf '%s\n' "$option" | grep -Eo 'jdbc:(postgresql|mariadb|mysql):' || true
+        case $option in --config=*) option=${option#--config=} takes_file=yes ;; esac
+        if [[ $takes_file == yes && -r $option ]]; then
+            grep -Eho 'jdbc:(postgresql|mariadb|mysql):' "$option" || true
+        fi
+        takes_file=no
+        [[ $option != --config ]] || takes_file=yes
+    done
+}
+
+add_driver() { # "group module version"
+    local group module version
+    read -r group module version <<<"$1"
+    if [[ ! -f $cache/jars/$module-$version.jar ]]; then
+        lock
+        if [[ ! -f $cache/jars/$module-$version.jar ]]; then
+            progress "fetching the driver $module (once)"
+            fetch_jars driver_jars "--jars names a local copy" "$group" "$version" "$module"
+        fi
+        unlock
+    fi
+    driver_jars=$(joined "$driver_jars" "$cache/jars/$module-$version.jar")
 }
 
 # ------------------------------------------------------------------------------------------------------- our package
@@ -515,7 +566,7 @@ run_on_spark() {
             options+=(--driver-memory "$local_driver_memory")
         fi
     fi
-    jars=$(joined "$delta_jars" "$jars")
+    jars=$(joined "$(joined "$delta_jars" "$driver_jars")" "$jars")
     [[ -z $jars ]] || options+=(--jars "$jars")
     [[ -z $packages ]] || options+=(--packages "$packages")
     options+=(--py-files "$(joined "$package" "$py_files")")
@@ -537,6 +588,7 @@ main() {
         find_java
         find_python
         find_delta_jars
+        find_driver_jars
         return
     fi
     read_command_line "$@"
@@ -547,6 +599,7 @@ main() {
     find_java
     find_python
     find_delta_jars
+    find_driver_jars
     pack_package
     run_on_spark
 }

@@ -171,13 +171,12 @@ def _problems(settings: Settings, name: str) -> Iterator[RecsysError]:
 def _source_problems(settings: Settings, name: str) -> Iterator[RecsysError]:
     needed = {"source": settings.source} | ({"pairs": settings.pairs} if name == READS_PAIRS else {})
     for section, table in needed.items():
-        if table.path is None:
-            hint = f"--set {section}.path=..."
-            yield ConfigError(f"{section}.path", expected="a file, a folder or a glob", found="none", hint=hint)
+        if not table.is_given:
+            yield table.missing(section)
         else:
             yield from input_problems(table, dict(table.columns), section)
     for section, source in (("items", settings.items), ("users", settings.users)):
-        if source.path is not None:
+        if source.is_given:
             yield from input_problems(source, source.columns, section)
         elif source.features.names:
             used = ", ".join(source.features.names)

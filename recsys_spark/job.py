@@ -206,7 +206,8 @@ def seen_filter(settings: Settings) -> SeenFilter | None:
 
 def _source_fingerprint(settings: Settings, forgotten: Forgotten | None) -> str | None:
     """Of all inputs together, the list of forgotten users among them; none where one of them has none."""
-    prints = [fingerprint(table.path) for table in settings.tables_read if table.path is not None]
+    given = [table for table in settings.tables_read if table.is_given]
+    prints = [None if table.format == "jdbc" else fingerprint(table.place) for table in given]
     if forgotten is not None:
         prints.append(forgotten.digest)
     return None if None in prints else input_key(*prints)

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
+from tests.databases import mariadb, postgresql, server  # noqa: F401
+
 # no test asserts a time: the first example of a test may have to import half of the world
 settings.register_profile("patient", parent=settings(), deadline=None)
 settings.load_profile("patient")

@@ -95,7 +95,7 @@ def check_and_store(
         .collect()[0]
     )
     if not found["rows"]:
-        raise DataError(SECTION, expected="at least one pair", found=f"none in '{source.path}'")
+        raise DataError(SECTION, expected="at least one pair", found=f"none in '{source.place}'")
     reasons = {reason: found[reason] for reason in REASONS if found[reason]}
     if reasons:
         told = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())

@@ -109,7 +109,8 @@ def check_and_store(spark: SparkSession, inputs: NightInputs, folder: Folder) ->
     ratings_read = int(read.get["rows"])
     if ratings_read == 0:
         where = " that source.where keeps" if inputs.source.where else ""
-        raise DataError("source.path", expected=f"at least one rating{where}", found=f"none in '{inputs.source.path}'")
+        key, place = f"source.{inputs.source.place_key}", inputs.source.place
+        raise DataError(key, expected=f"at least one rating{where}", found=f"none in '{place}'")
     return read_staged(spark, folder / "checked"), ratings_read
 
 
@@ -269,7 +270,7 @@ def describe_and_store(
 
 
 def _metadata(spark: SparkSession, source: MetadataSource, side: Literal["user", "item"]) -> DataFrame:
-    if source.path is None:
+    if not source.is_given:
         return no_metadata(spark)
     table = read_metadata(spark, source, side)
     try:

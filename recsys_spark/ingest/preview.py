@@ -1,6 +1,6 @@
 """A first look at the inputs without Spark, so that a wrong path or separator is told in a second.
 
-Only local files are looked at; for remote ones the job itself finds out.
+Only local files are looked at; for remote ones and databases the job itself finds out.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def input_problems(source: TableSource, columns: Mapping[str, ColumnRef | None],
     """What is wrong with a source, as far as its first lines or its schema tell.
 
     Args:
-        source: the settings; `path` is set.
+        source: the settings; they name a table.
         columns: role -> column, as configured.
         section: of the settings, for messages.
     """
-    files = local_files(source.path or "")
+    files = None if source.format == "jdbc" else local_files(source.path or "")
     if files is None:
         return
     if not files:

@@ -42,22 +42,16 @@ def texts(table: DataFrame, *refs: ColumnRef) -> list[tuple[str | None, ...]]:
 class SourceContract:
     """The suite."""
 
-    format: ClassVar[Literal["csv", "parquet", "delta"]]
+    format: ClassVar[Literal["csv", "parquet", "delta", "jdbc"]]
 
     floats_as_ids: ClassVar[list[str]] = ["7", "8", "8.5", "9"]
     """What the column `as_float` looks like as ids, sorted; formats that hold text only cannot know better."""
 
-    @classmethod
-    def store(cls, spark: SparkSession, folder: Path, columns: Columns) -> None:
-        """Write the columns into an empty folder, in this format."""
-        raise NotImplementedError
-
     @pytest.fixture(scope="class")
     @classmethod
-    def source(cls, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TableSource:
-        folder = tmp_path_factory.mktemp("source") / "ratings"
-        cls.store(spark, folder, COLUMNS)
-        return TableSource(format=cls.format, path=str(folder))
+    def source(cls) -> TableSource:
+        """A source that holds `COLUMNS`."""
+        raise NotImplementedError
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -92,15 +86,13 @@ class SourceContract:
             ("cid", "8"): 5.0,
         }
 
-    def test_no_row_of_a_sound_table_is_malformed_and_each_names_its_file(
+    def test_no_row_of_a_sound_table_is_malformed_and_each_names_its_place(
         self, table: DataFrame, source: TableSource
     ) -> None:
         rows = table.collect()
 
         assert [row["_malformed"] for row in rows] == [None] * 4
-        stored = {file.name for file in Path(source.path or "").iterdir()}
-        assert {Path(row["_origin"]).name for row in rows} <= stored
-        assert all(f"{source.path}/" in row["_origin"] for row in rows)
+        assert all(source.place in row["_origin"] for row in rows)
 
     def test_where_keeps_the_rows_that_fulfil_it(self, spark: SparkSession, source: TableSource) -> None:
         kept = open_table(spark, source.model_copy(update={"where": "item_id = 8 AND user_id <> 'cid'"}), "source")
@@ -128,6 +120,37 @@ class SourceContract:
         assert raised.value.subject == "source.columns.item"
         assert raised.value.found == repr(ref)
         assert "user_id, item_id, as_float, rating" in raised.value.hint
+
+    def test_no_place_is_refused_with_its_key(self, spark: SparkSession) -> None:
+        with pytest.raises(ConfigError) as raised:
+            open_table(spark, TableSource(format=self.format), "users")
+
+        assert raised.value.subject in raised.value.hint
+        assert raised.value.subject.startswith("users.")
+        assert raised.value.found == "none"
+
+
+class FileSourceContract(SourceContract):
+    """The suite of a format of files."""
+
+    @classmethod
+    def store(cls, spark: SparkSession, folder: Path, columns: Columns) -> None:
+        """Write the columns into an empty folder, in this format."""
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def source(cls, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TableSource:
+        folder = tmp_path_factory.mktemp("source") / "ratings"
+        cls.store(spark, folder, COLUMNS)
+        return TableSource(format=cls.format, path=str(folder))
+
+    def test_each_row_names_its_file(self, table: DataFrame, source: TableSource) -> None:
+        stored = {file.name for file in Path(source.path or "").iterdir()}
+        rows = table.collect()
+
+        assert {Path(row["_origin"]).name for row in rows} <= stored
+        assert all(f"{source.path}/" in row["_origin"] for row in rows)
 
     @pytest.mark.parametrize("path", [None, "no/such/place", "no/such/*"])
     def test_a_path_where_nothing_lies_is_refused_with_its_key(self, spark: SparkSession, path: str | None) -> None:

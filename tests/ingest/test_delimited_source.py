@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.settings import TableSource
 from recsys_spark.ingest.sources import EXTRA_COLUMNS, open_table
-from tests.contracts.source import Columns, SourceContract, texts
+from tests.contracts.source import Columns, FileSourceContract, texts
 
 HEADER = "user_id,item_id,rating\n"
 
@@ -33,7 +33,7 @@ def lines_of(table: DataFrame) -> list[tuple[str | None, ...]]:
     return [tuple(row) for row in table.drop(*EXTRA_COLUMNS).collect()]
 
 
-class TestDelimitedSource(SourceContract):
+class TestDelimitedSource(FileSourceContract):
     format = "csv"
     floats_as_ids = ["7.0", "8.0", "8.5", "9.0"]
 

@@ -10,10 +10,10 @@ from pyspark.sql import SparkSession
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.settings import TableSource
 from recsys_spark.ingest.sources import open_table
-from tests.contracts.source import Columns, SourceContract, as_frame
+from tests.contracts.source import Columns, FileSourceContract, as_frame
 
 
-class TestDeltaSource(SourceContract):
+class TestDeltaSource(FileSourceContract):
     format = "delta"
 
     @classmethod

@@ -12,10 +12,10 @@ from pyspark.sql import SparkSession
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.settings import TableSource
 from recsys_spark.ingest.sources import open_table
-from tests.contracts.source import Columns, SourceContract, texts
+from tests.contracts.source import Columns, FileSourceContract, texts
 
 
-class TestParquetSource(SourceContract):
+class TestParquetSource(FileSourceContract):
     format = "parquet"
 
     @classmethod

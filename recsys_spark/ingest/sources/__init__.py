@@ -3,7 +3,7 @@
 A reader gives back every row of its source, also those it could not split: the source's own columns, and
 
 - `_malformed`: the line, where it does not have the columns of the others, else null;
-- `_origin`: the file that the row came from.
+- `_origin`: the file, or the table of a database, that the row came from.
 """
 
 from __future__ import annotations
@@ -18,12 +18,17 @@ from pyspark.sql.types import DoubleType, FloatType
 from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.ingest.location import is_glob, resolved
 from recsys_spark.ingest.settings import ColumnRef, TableSource
-from recsys_spark.ingest.sources import delimited, delta, parquet
+from recsys_spark.ingest.sources import delimited, delta, jdbc, parquet
 from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read, meaning
 
 Reader = Callable[[SparkSession, TableSource, str], DataFrame]
 
-READERS: Mapping[str, Reader] = {"csv": delimited.read, "parquet": parquet.read, "delta": delta.read}
+READERS: Mapping[str, Reader] = {
+    "csv": delimited.read,
+    "parquet": parquet.read,
+    "delta": delta.read,
+    "jdbc": jdbc.read,
+}
 
 EXTRA_COLUMNS = ("_malformed", "_origin")
 
@@ -37,18 +42,22 @@ def open_table(spark: SparkSession, source: TableSource, section: str) -> DataFr
         section: the settings' section, for messages.
 
     Returns:
-        The source's columns and the two extra ones. Nothing has been read yet but names.
+        The source's columns and the two extra ones. Nothing has been read yet but names, and what tells the parts of a
+        database's table apart.
 
     Raises:
-        ConfigError: there is no path, nothing lies there, or `where` does not fit the columns.
+        ConfigError: there is no path or URL, nothing lies there, or `where` does not fit the columns.
         DataError: it cannot be read as what it is said to be.
     """
-    if source.path is None:
-        raise ConfigError(
-            f"{section}.path", expected="a file or folder", found="none", hint=f"--set {section}.path=..."
-        )
+    if not source.is_given:
+        raise source.missing(section)
+    place = source.place if source.format == "jdbc" else resolved(source.place)
     try:
-        table = READERS[source.format](spark, source, resolved(source.path))
+        table = READERS[source.format](spark, source, place)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{section}.{error.subject}", expected=error.expected, found=error.found, hint=error.hint
+        ) from None
     except AnalysisException as error:
         raise _unreadable(section, source, error) from None
     except SPARK_FAILURES as error:
@@ -99,6 +108,8 @@ def column_of(table: DataFrame, ref: ColumnRef, key: str) -> Column:
 
 
 def _unreadable(section: str, source: TableSource, error: AnalysisException) -> ConfigError | DataError:
+    if source.format == "jdbc":
+        return cannot_read(section, source, error)
     if "PATH_NOT_FOUND" in str(error):
         hint = f"check the spelling, or --set {section}.path=..."
         if is_glob(source.path or ""):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 
-from recsys_spark.errors import DataError
+from recsys_spark.database.failures import what_it_means
+from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.ingest.settings import TableSource
 
 SPARK_FAILURES = (PySparkException, Py4JJavaError)
@@ -36,7 +37,7 @@ _MEANINGS = {
 }
 
 
-def cannot_read(section: str, source: TableSource, error: Exception) -> DataError:
+def cannot_read(section: str, source: TableSource, error: Exception) -> ConfigError | DataError:
     """The error to raise instead of Spark's.
 
     Args:
@@ -45,6 +46,8 @@ def cannot_read(section: str, source: TableSource, error: Exception) -> DataErro
         error: one of `SPARK_FAILURES`.
     """
     text = str(error)
+    if source.format == "jdbc" and "CAST_INVALID_INPUT" not in text:
+        return what_it_means(section, source.address, f"{text}\n{_causes(error)}")
     if source.where is not None and "CAST_INVALID_INPUT" in text:
         hint = "columns of delimited text are text: write try_cast(column AS double) where not every value is a number"
         found = f"'{source.where}' ({text.splitlines()[0][:160]})"
@@ -56,6 +59,12 @@ def cannot_read(section: str, source: TableSource, error: Exception) -> DataErro
     lines = [line for line in text.strip().splitlines() if not line.startswith("An error occurred while calling")]
     found = (causes[-1] if causes else lines[0] if lines else "no reason given").strip(" :")[:200]
     return DataError(f"{section}.path", expected=f"{source.format} that can be read to its end", found=found)
+
+
+def _causes(error: Exception) -> str:
+    """What the JVM gives as causes of an error whose own text does not name them."""
+    trace = str(getattr(error, "_stackTrace", ""))
+    return "\n".join(line for line in trace.splitlines() if line.startswith("Caused by: "))
 
 
 def meaning(section: str, source: TableSource, text: str) -> DataError | None:
