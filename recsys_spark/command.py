@@ -72,6 +72,22 @@ class Arguments(argparse.ArgumentParser):
         raise ConfigError("command line", expected=self.format_usage().strip(), found=message)
 
 
+def start(name: str, job: Callable[[Job], None], file: Path, *, own: OwnArguments | None = None) -> None:
+    """Run one job with the arguments of the process, and end the process if that fails.
+
+    Whoever calls an entry point may drop what it returns; only an exit tells everybody of a failure.
+
+    Args:
+        name: of the job.
+        job: what it does.
+        file: of the job. `conf` lies beside its folder, in a checkout as in an installed package.
+        own: declares the job's own arguments; none: it has none.
+    """
+    code = main(name, job, file.resolve().parent.parent, own=own)
+    if code:
+        sys.exit(code)
+
+
 def main(
     name: str,
     job: Callable[[Job], None],
