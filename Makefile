@@ -3,11 +3,11 @@ RECSYS_PYTHON ?= .venv/bin/python
 PYTHON := $(RECSYS_PYTHON)
 EXTRAS := dev
 UNITS := $(wildcard tests/test_*.py) $(filter-out tests/end_to_end/ tests/__pycache__/,$(wildcard tests/*/))
-SOURCES := setup.py recsys_spark jobs tests docs $(wildcard benchmarks)
+SOURCES := setup.py make_package.py recsys_spark jobs tests docs $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test lint types imports unit models bench pages chaos format clean
+.PHONY: help setup test lint types imports unit models bench pages package chaos format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ bench: setup  ## time kernels and jobs beside their peers, and write docs/perfor
 pages:  ## docs/performance.md with its pictures and docs/scale.md, from figures that are there
 	$(PYTHON) docs/make_performance.py
 	$(PYTHON) docs/make_scale.py
+
+package: EXTRAS := package
+package: setup  ## into dist/: the wheel, an environment for executors and the launcher; ARGS="--environment all"
+	$(PYTHON) make_package.py $(ARGS)
 
 chaos: setup  ## nights that are killed, starved and damaged; ARGS="--kills 4" for fewer
 	$(PYTHON) -m tests.chaos --out docs/chaos.json $(ARGS)
