@@ -3,7 +3,7 @@ RECSYS_PYTHON ?= .venv/bin/python
 PYTHON := $(RECSYS_PYTHON)
 EXTRAS := dev
 UNITS := $(wildcard tests/test_*.py) $(filter-out tests/end_to_end/ tests/__pycache__/,$(wildcard tests/*/))
-SOURCES := setup.py make_package.py recsys_spark jobs tests docs $(wildcard benchmarks)
+SOURCES := setup.py make_package.py recsys_spark jobs tests docs conf/deploy $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
