@@ -6,6 +6,7 @@ Logs go to stderr. The last line on stdout, always, is the summary as one JSON o
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -83,7 +84,9 @@ def start(name: str, job: Callable[[Job], None], file: Path, *, own: OwnArgument
         file: of the job. `conf` lies beside its folder, in a checkout as in an installed package.
         own: declares the job's own arguments; none: it has none.
     """
-    code = main(name, job, file.resolve().parent.parent, own=own)
+    home = file.resolve().parent.parent
+    _let_spark_log_as(home / "conf" / "log4j2.properties")
+    code = main(name, job, home, own=own)
     if code:
         sys.exit(code)
 
@@ -142,6 +145,15 @@ def main(
     progress.end(status=summary.status, exit_code=code)
     print(summary.as_json(), flush=True)
     return code
+
+
+def _let_spark_log_as(configuration: Path) -> None:
+    """Give our logging to a JVM that this process will start, as spark-submit.sh does, unless somebody gave it one."""
+    options = os.environ.get("SPARK_SUBMIT_OPTS", "")
+    elsewhere = (options, os.environ.get("PYSPARK_SUBMIT_ARGS", ""), os.environ.get("JAVA_TOOL_OPTIONS", ""))
+    if "PYSPARK_GATEWAY_PORT" in os.environ or any("log4j" in given for given in elsewhere):
+        return
+    os.environ["SPARK_SUBMIT_OPTS"] = f"{options} -Dlog4j2.configurationFile={configuration.as_uri()}".lstrip()
 
 
 def _given(parser: Arguments, arguments: Sequence[str] | None) -> argparse.Namespace:

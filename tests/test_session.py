@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 from pyspark.sql import SparkSession
 
@@ -20,3 +24,21 @@ def test_delta_that_is_missing_is_told_with_what_brings_it(spark: SparkSession) 
 
 def test_delta_that_is_there_is_found(spark: SparkSession) -> None:
     session._require_on_class_path(session.DELTA_SETTINGS["spark.sql.extensions"])
+
+
+def test_a_wheel_is_sent_to_executors_as_a_zip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wheel = tmp_path / "recsys_spark-1.2.3-py3-none-any.whl"
+    wheel.write_bytes(b"a wheel")
+    monkeypatch.setattr(session, "__file__", str(wheel / "recsys_spark" / "session.py"))
+    sent: list[Any] = []
+
+    session._ship_wheel(cast(SparkSession, SimpleNamespace(sparkContext=SimpleNamespace(addPyFile=sent.append))))
+
+    (file,) = sent
+    assert isinstance(file, str), "Spark's own side knows no Path"
+    assert Path(file).name == "recsys_spark-1.2.3-py3-none-any.zip"
+    assert Path(file).read_bytes() == b"a wheel"
+
+
+def test_a_package_that_is_installed_is_sent_by_nobody() -> None:
+    session._ship_wheel(cast(SparkSession, None))

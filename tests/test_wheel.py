@@ -42,12 +42,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def installed(site: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def installed(site: Path, *arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """What a Python gave that has the installed package and, from this environment, its dependencies."""
     return subprocess.run(
         [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": str(site)},
         cwd=cwd,
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -117,3 +118,15 @@ class TestWheel:
         done = installed(site, "-c", f"{found}print(of([]), of([Path('shop.yaml')]))", cwd=tmp_path)
 
         assert done.stdout.split() == ["output", "elsewhere"], done.stderr
+
+    @pytest.mark.parametrize(("given", "is_ours"), [("", True), ("-Dlog4j2.configurationFile=mine", False)])
+    def test_a_spark_that_it_starts_logs_as_in_a_checkout(
+        self, site: Path, tmp_path: Path, given: str, is_ours: bool
+    ) -> None:
+        started = "from recsys_spark.jobs.runs import main; main()"
+        code = "import os, sys, atexit; sys.argv = ['x', '--help']; os.environ['SPARK_SUBMIT_OPTS'] = sys.stdin.read()"
+        shown = "atexit.register(lambda: print(os.environ['SPARK_SUBMIT_OPTS']))"
+        done = installed(site, "-c", f"{code}; {shown}; {started}", cwd=tmp_path, stdin=given)
+
+        ours = f"-Dlog4j2.configurationFile=file://{site}/recsys_spark/conf/log4j2.properties"
+        assert done.stdout.splitlines()[-1] == (ours if is_ours else given)
