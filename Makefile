@@ -1,13 +1,13 @@
-# `make test` is everything that CI checks; it sets up the environment it needs. RECSYS_PYTHON takes an existing one.
+# `make test` is everything that CI checks, `make slow` the tests that take minutes; it sets up the environment it needs. RECSYS_PYTHON takes an existing one.
 RECSYS_PYTHON ?= .venv/bin/python
 PYTHON := $(RECSYS_PYTHON)
 EXTRAS := dev
 UNITS := $(wildcard tests/test_*.py) $(filter-out tests/end_to_end/ tests/__pycache__/,$(wildcard tests/*/))
-SOURCES := recsys_spark jobs tests docs $(wildcard benchmarks)
+SOURCES := setup.py .ci recsys_spark jobs tests docs conf/deploy $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test lint types imports unit models bench pages chaos format clean
+.PHONY: help setup test lint types imports unit slow models bench pages package chaos format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,11 +30,14 @@ imports: setup  ## imports point downwards only
 # At the same time: end-to-end tests, which mostly wait for Spark to start, and the others in two processes, a file of
 # tests never in both. Whole nights first, so that no process has a long file left when the other has none.
 # pytest's exit code 5 means that ARGS has chosen no test of one of the two.
-unit: setup  ## the tests; `make unit ARGS="-k audit"` chooses
-	@$(PYTHON) -m pytest tests/end_to_end --durations=20 $(ARGS) > .cache/end_to_end.log 2>&1 & job=$$!; \
-	$(PYTHON) -m pytest $(UNITS) -n 2 --dist loadfile --no-loadscope-reorder --durations=20 $(ARGS); others=$$?; \
+unit: setup  ## the tests but the slow ones; `make unit ARGS="-k audit"` chooses
+	@$(PYTHON) -m pytest tests/end_to_end -m "not slow" --durations=20 $(ARGS) > .cache/end_to_end.log 2>&1 & job=$$!; \
+	$(PYTHON) -m pytest $(UNITS) -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations=20 $(ARGS); others=$$?; \
 	wait $$job; end_to_end=$$?; cat .cache/end_to_end.log; \
 	case $$others,$$end_to_end in 0,0 | 0,5 | 5,0) exit 0 ;; *) exit 1 ;; esac
+
+slow: setup  ## the tests that `make test` leaves out
+	$(PYTHON) -m pytest tests -m slow --durations=20 $(ARGS)
 
 models: setup  ## measure every preset on the data that is there, and write docs/models.md
 	$(PYTHON) benchmarks/presets.py
@@ -55,6 +58,10 @@ bench: setup  ## time kernels and jobs beside their peers, and write docs/perfor
 pages:  ## docs/performance.md with its pictures and docs/scale.md, from figures that are there
 	$(PYTHON) docs/make_performance.py
 	$(PYTHON) docs/make_scale.py
+
+package: EXTRAS := package
+package: setup  ## into dist/: the wheel, an environment for executors and the launcher; ARGS="--environment all"
+	PYTHONPATH=. $(PYTHON) .ci/make_package.py $(ARGS)
 
 chaos: setup  ## nights that are killed, starved and damaged; ARGS="--kills 4" for fewer
 	$(PYTHON) -m tests.chaos --out docs/chaos.json $(ARGS)

@@ -29,6 +29,7 @@ usage() {
     cat <<USAGE
 Usage: ./spark-submit.sh [spark options] JOB [job options]
        ./spark-submit.sh --setup [extras]      only set up; extras: gpu, dev, bench, ... with commas between them
+       ./spark-submit.sh --setup-java          install Java into .cache/java, for this project alone
 
 JOB is one of: $(job_names)
 Job options:   [--config FILE] [--set key=value]... [--as-of DATE] [--from STAGE] [--replace] [--dry-run]
@@ -108,6 +109,7 @@ install_command() {
 spark_options=() # the user's, without those that are merged
 jars="" packages="" py_files=""
 master="" knows_master=no knows_driver_memory=no knows_logging=no
+deploy_mode=client executors_python="" knows_drivers_python=no
 job=""
 job_options=()
 
@@ -160,6 +162,11 @@ read_spark_option() {
             knows_master=yes
             master=${2#spark.master=}
             ;;
+        --deploy-mode=* | --conf=spark.submit.deployMode=* | -c=spark.submit.deployMode=*)
+            deploy_mode=${2#spark.submit.deployMode=}
+            ;;
+        --conf=spark.pyspark.python=* | -c=spark.pyspark.python=*) executors_python=${2#*=} ;;
+        --conf=spark.pyspark.driver.python=* | -c=spark.pyspark.driver.python=*) knows_drivers_python=yes ;;
         --driver-memory=* | --conf=spark.driver.memory=* | -c=spark.driver.memory=*) knows_driver_memory=yes ;;
         --properties-file=*) knows_master=yes knows_driver_memory=yes ;; # or may do so: leave both to the file
         --driver-java-options=*log4j* | --conf=spark.driver.*JavaOptions=*log4j* | -c=spark.driver.*JavaOptions=*log4j*)
@@ -201,22 +208,38 @@ has_job_option() { # whether an option of the job matches the pattern
 # -------------------------------------------------------------------------------------------------------------- Java
 
 java="" # the command
+readonly own_java=$cache/java/home own_java_version=21
 
 find_java() {
     if [[ -n ${JAVA_HOME-} ]]; then
         java=$JAVA_HOME/bin/java
         [[ -x $java ]] || stop 1 failed java "JAVA_HOME is '$JAVA_HOME', where no bin/java is" \
             "Mend or unset it; $(install_command java) installs a Java"
+    elif [[ -x $own_java/bin/java ]]; then
+        export JAVA_HOME=$own_java
+        java=$own_java/bin/java
     else
         java=$(command -v java) || stop 1 failed java "Spark needs Java $oldest_java or newer, and there is none" \
-            "Install it with: $(install_command java)"
+            "Install it with: $(install_command java), or for this project alone: ./spark-submit.sh --setup-java"
     fi
     local version
     version=$(java_version)
     [[ $version =~ ^[0-9]+$ ]] || stop 1 failed java "'$java' does not say its version" \
         "Install a Java with: $(install_command java)"
     ((version >= oldest_java)) || stop 1 failed java "Spark needs Java $oldest_java or newer, '$java' is Java $version" \
-        "Install a newer one with: $(install_command java)"
+        "Install a newer one with: $(install_command java), or for this project alone: ./spark-submit.sh --setup-java"
+}
+
+# Only when it is asked for. The installer reads CJDK_INDEX_URL for a mirror, and the usual variables for a proxy.
+setup_java() {
+    local home
+    progress "installing Java $own_java_version into .cache/java"
+    home=$("$python" -I -m cjdk --jdk "temurin-jre:$own_java_version" --cache-dir "$cache/java" --no-progress java-home) ||
+        stop 1 failed java "Java could not be installed" \
+            "Its reason stands above; Java from elsewhere: $(install_command java)"
+    mkdir -p "${own_java%/*}"
+    ln -sfn "$home" "$own_java"
+    progress "Java $own_java_version is in .cache/java; it goes before that of the system, JAVA_HOME before both"
 }
 
 # The major version, from the file `release` beside Java where there is one: starting Java costs a tenth of a second.
@@ -506,9 +529,28 @@ add_driver() { # "group module version"
 
 package="" # the zip that executors import from
 
+source="" # what it is made from
+
+# The folder of the sources or, in a launcher that `make package` has made, the wheel beside this script.
+find_package() {
+    local wheels=("$project"/recsys_spark-*.whl)
+    source=$project
+    [[ ! -d $project/recsys_spark ]] || return 0
+    source=${wheels[0]}
+    [[ -f $source ]] || stop 1 failed package "neither recsys_spark/ nor a wheel of it lies beside spark-submit.sh" \
+        "Unpack the launcher again, or take a checkout"
+}
+
 # Its name carries the sum of its files, so that a run keeps the very package it started with while the next one differs.
 pack_package() {
     local sum
+    find_package
+    if [[ $source == *.whl ]]; then # from which Spark lets executors import if it is called a zip
+        sum=$(cksum <"$source")
+        package=$cache/recsys_spark-${sum// /-}.zip
+        [[ -f $package ]] || { mkdir -p "$cache" && cp "$source" "$package.$$" && mv "$package.$$" "$package"; }
+        return
+    fi
     sum=$(cd "$project" && find recsys_spark -type f ! -name '*.pyc' | LC_ALL=C sort | tr '\n' '\0' | xargs -0 cksum | cksum)
     package=$cache/recsys_spark-${sum// /-}.zip
     [[ ! -f $package ]] || return 0
@@ -566,6 +608,10 @@ run_on_spark() {
             options+=(--driver-memory "$local_driver_memory")
         fi
     fi
+    # Spark would start a driver beside this script with the executors' Python, which lies where they unpack it.
+    if [[ -n $executors_python && $knows_drivers_python == no && $deploy_mode == client ]]; then
+        options+=(--conf "spark.pyspark.driver.python=$python")
+    fi
     jars=$(joined "$(joined "$delta_jars" "$driver_jars")" "$jars")
     [[ -z $jars ]] || options+=(--jars "$jars")
     [[ -z $packages ]] || options+=(--packages "$packages")
@@ -591,10 +637,17 @@ main() {
         find_driver_jars
         return
     fi
+    if [[ ${1-} == --setup-java ]]; then
+        export RECSYS_EXTRAS=${RECSYS_EXTRAS-},java
+        find_python
+        setup_java
+        return
+    fi
     read_command_line "$@"
     if has_job_option --dry-run; then
         find_python
-        PYTHONPATH=$project${PYTHONPATH:+:$PYTHONPATH} exec "$python" "$project/jobs/$job.py" "${job_options[@]}"
+        find_package
+        PYTHONPATH=$source${PYTHONPATH:+:$PYTHONPATH} exec "$python" "$project/jobs/$job.py" "${job_options[@]}"
     fi
     find_java
     find_python

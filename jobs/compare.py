@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_spark.command import main
+from recsys_spark.command import start
 
 if TYPE_CHECKING:
     from recsys_spark.job import Job
@@ -29,5 +28,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(option, default="main", help=f"of the {which} run: main (the default), or a baseline")
 
 
+def main() -> None:
+    """Run it with the arguments of the command line."""
+    start("compare", run, Path(__file__), own=arguments)
+
+
 if __name__ == "__main__":
-    sys.exit(main("compare", run, Path(__file__).resolve().parent.parent, own=arguments))
+    main()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_spark.command import main
+from recsys_spark.command import start
 from recsys_spark.forgetting.request import declare
 
 if TYPE_CHECKING:
@@ -20,5 +19,10 @@ def run(job: Job) -> None:
     forget(job)
 
 
+def main() -> None:
+    """Run it with the arguments of the command line."""
+    start("forget", run, Path(__file__), own=declare)
+
+
 if __name__ == "__main__":
-    sys.exit(main("forget", run, Path(__file__).resolve().parent.parent, own=declare))
+    main()

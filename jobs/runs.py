@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_spark.command import main
+from recsys_spark.command import start
 
 if TYPE_CHECKING:
     from recsys_spark.job import Job
@@ -19,5 +18,10 @@ def run(job: Job) -> None:
     show_runs(job)
 
 
+def main() -> None:
+    """Run it with the arguments of the command line."""
+    start("runs", run, Path(__file__))
+
+
 if __name__ == "__main__":
-    sys.exit(main("runs", run, Path(__file__).resolve().parent.parent))
+    main()

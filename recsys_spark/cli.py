@@ -34,7 +34,7 @@ GROUPS = {"show": "what the tables say of a user or an item"}
 """The first words of sub-commands of two."""
 
 BASE = Path("conf") / "base.yaml"
-"""Under every configuration, in the project's folder."""
+"""Under every configuration: in the package where that is installed, in a checkout beside it."""
 
 
 class Arguments(argparse.ArgumentParser):
@@ -109,8 +109,9 @@ def _configured(files: Sequence[Path]) -> str:
     from recsys_spark import config
     from recsys_spark.lookup.settings import LookupSettings
 
-    base = Path(__file__).resolve().parent.parent / BASE
-    return config.load(LookupSettings, [*([base] if base.exists() else []), *files]).output.path
+    package = Path(__file__).resolve().parent
+    base = [home / BASE for home in (package, package.parent) if (home / BASE).is_file()][:1]
+    return config.load(LookupSettings, [*base, *files]).output.path
 
 
 def _print(answer: Answer, *, as_json: bool) -> int:

@@ -6,6 +6,7 @@ Logs go to stderr. The last line on stdout, always, is the summary as one JSON o
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -72,6 +73,24 @@ class Arguments(argparse.ArgumentParser):
         raise ConfigError("command line", expected=self.format_usage().strip(), found=message)
 
 
+def start(name: str, job: Callable[[Job], None], file: Path, *, own: OwnArguments | None = None) -> None:
+    """Run one job with the arguments of the process, and end the process if that fails.
+
+    Whoever calls an entry point may drop what it returns; only an exit tells everybody of a failure.
+
+    Args:
+        name: of the job.
+        job: what it does.
+        file: of the job. `conf` lies beside its folder, in a checkout as in an installed package.
+        own: declares the job's own arguments; none: it has none.
+    """
+    home = file.resolve().parent.parent
+    _let_spark_log_as(home / "conf" / "log4j2.properties")
+    code = main(name, job, home, own=own)
+    if code:
+        sys.exit(code)
+
+
 def main(
     name: str,
     job: Callable[[Job], None],
@@ -126,6 +145,15 @@ def main(
     progress.end(status=summary.status, exit_code=code)
     print(summary.as_json(), flush=True)
     return code
+
+
+def _let_spark_log_as(configuration: Path) -> None:
+    """Give our logging to a JVM that this process will start, as spark-submit.sh does, unless somebody gave it one."""
+    options = os.environ.get("SPARK_SUBMIT_OPTS", "")
+    elsewhere = (options, os.environ.get("PYSPARK_SUBMIT_ARGS", ""), os.environ.get("JAVA_TOOL_OPTIONS", ""))
+    if "PYSPARK_GATEWAY_PORT" in os.environ or any("log4j" in given for given in elsewhere):
+        return
+    os.environ["SPARK_SUBMIT_OPTS"] = f"{options} -Dlog4j2.configurationFile={configuration.as_uri()}".lstrip()
 
 
 def _given(parser: Arguments, arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import mkdtemp
 
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from recsys_spark.errors import ConfigError
 from recsys_spark.secret import SPARK_REDACTION
 
 DELTA_SETTINGS = {
@@ -38,16 +47,25 @@ def build_session(app_name: str, *, delta: bool) -> SparkSession:
     Args:
         app_name: shown in Spark's pages.
         delta: whether the session must know Delta tables (its jars are then expected on the class path).
+
+    Raises:
+        ConfigError: Delta is wanted and not on the class path.
     """
     builder = SparkSession.builder.appName(app_name)
     wanted = {**SETTINGS, **(DELTA_SETTINGS if delta else {})}
     given = _given_settings()
+    if given.get("spark.master", "").startswith("local") and "spark.pyspark.python" not in given:
+        # else Spark starts its workers with the first python3 of the path, which need not have our packages
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if delta and "spark.sql.extensions" not in given:
+        _require_on_class_path(DELTA_SETTINGS["spark.sql.extensions"])
     for key, value in wanted.items():
         if key not in given:
             builder = builder.config(key, value)
     spark = builder.getOrCreate()
     if "spark.sql.shuffle.partitions" not in given:
         spark.conf.set("spark.sql.shuffle.partitions", str(max(4, 2 * spark.sparkContext.defaultParallelism)))
+    _ship_wheel(spark)
     return spark
 
 
@@ -70,8 +88,45 @@ def session_settings(spark: SparkSession, wanted: Mapping[str, str]) -> Iterator
                 spark.conf.set(key, own)
 
 
-def _given_settings() -> set[str]:
-    """The names of the settings that spark-submit has passed to the JVM."""
+def _given_settings() -> dict[str, str]:
+    """The settings that spark-submit has passed to the JVM."""
     # a SparkConf made before there is a JVM knows nothing of spark-submit
     SparkContext._ensure_initialized()
-    return {key for key, _ in SparkConf().getAll()}
+    return dict(SparkConf().getAll())
+
+
+def _require_on_class_path(java_class: str) -> None:
+    """Without this Spark would only warn of an extension that is missing, and fail at the first table."""
+    jvm = SparkContext._jvm
+    assert jvm is not None
+    try:
+        jvm.java.lang.Class.forName(java_class, False, jvm.Thread.currentThread().getContextClassLoader())
+    except Py4JJavaError:
+        raise ConfigError(
+            "output.format",
+            expected="Delta's jars on Spark's class path",
+            found=f"no class {java_class}",
+            hint=f"spark-submit.sh brings them; with another start PYSPARK_SUBMIT_ARGS='--packages {_delta_package()} "
+            "pyspark-shell' lets Spark fetch them, --jars A.jar,B.jar names local ones; --set output.format=parquet "
+            "needs none",
+        ) from None
+
+
+def _delta_package() -> str:
+    """The Maven coordinates of Delta for the Spark and the Delta of this Python."""
+    spark = ".".join(version("pyspark").split(".")[:2])
+    try:
+        delta = version("delta-spark")
+    except PackageNotFoundError:
+        delta = "VERSION"
+    return f"io.delta:delta-spark_{spark}_2.13:{delta}"
+
+
+def _ship_wheel(spark: SparkSession) -> None:
+    """Let executors import from a wheel of `--py-files`: Spark sends them the file, but lets only zips be imported."""
+    wheel = next((folder for folder in Path(__file__).parents if folder.suffix == ".whl"), None)
+    if wheel is None:
+        return
+    folder = mkdtemp(prefix="recsys-wheel-")  # executors that come later fetch it later
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    spark.sparkContext.addPyFile(shutil.copy(wheel, f"{folder}/{wheel.stem}.zip"))

@@ -90,6 +90,7 @@ def test_what_is_not_there_is_named(good: Job, arguments: dict[str, str], expect
         compare(asked(good, **{"with_run": good.run.run_id} | arguments))
 
 
+@pytest.mark.slow
 def test_runs_of_other_splits_are_not_compared(good: Job, job: JobMaker) -> None:
     other = night_of(job("split.seed=43", output="other"))
     with pytest.raises(DataError, match="the same users with the same held-out ratings"):

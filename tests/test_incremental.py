@@ -126,6 +126,7 @@ def test_who_came_after_the_model_is_folded_in_by_known_items_or_gets_the_fallba
     assert 900 not in set(table.item_id)
 
 
+@pytest.mark.slow
 def test_another_rating_of_the_same_item_gives_another_vector_and_a_list_of_its_own(
     night: JobMaker, trained: Job
 ) -> None:
@@ -170,7 +171,7 @@ def test_only_who_might_have_another_list_is_scored(night: JobMaker, trained: Jo
     assert fourth.summary.counts["users_gone"] == 1
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_whatever_changes_the_rows_are_those_of_a_full_night(night: JobMaker, trained: Job, seed: int) -> None:
     """Random nights: ratings come, go and change; users and items come and go; lists, segments and rules on top."""
     draw, ratings = random.Random(seed), checkerboard()

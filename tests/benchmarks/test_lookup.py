@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.benchmarks.test_commands import run
 
 
+@pytest.mark.slow
 def test_every_command_is_measured_in_both_layouts(tmp_path: Path) -> None:
     figures, _ = run("lookup.py", "--users", "50", "--items", "30", "--rounds", "1", out=tmp_path / "l.json")
 

@@ -144,6 +144,7 @@ def test_vectors_that_are_made_after_it_hold_nobody_who_is_forgotten(world: Worl
     assert all(vector.any() for vector in left.vector)
 
 
+@pytest.mark.slow
 def test_an_unchanged_source_does_not_bring_the_user_back(world: World, tmp_path: Path) -> None:
     before = world.job().folder("train")
     vectors = learnt(world)

@@ -57,3 +57,45 @@ class TestJava:
         assert started.exit_code == 0, started.stderr
         assert started.lines == ["ran --dry-run --set a=b"]
         assert project.packages() == []
+
+
+class TestOwnJava:
+    @pytest.fixture
+    def installer(self, tmp_path: Path) -> Path:
+        """A Python whose installer makes a Java that says what it was asked for."""
+        home = tmp_path / "installed"
+        java = executable(home / "bin/java", "#!/bin/sh\necho 'openjdk version \"21.0.1\"' >&2\n")
+        return executable(tmp_path / "python", f'#!/bin/sh\necho "$@" > {tmp_path}/asked\necho {java.parent.parent}\n')
+
+    def test_whoever_has_none_is_offered_one(self, project: Project, tmp_path: Path) -> None:
+        started = project.start("nightly", PATH=path_without(tmp_path, "java"), JAVA_HOME="")
+
+        assert "./spark-submit.sh --setup-java" in started.summary["error"]["hint"]
+        assert not (project.folder / ".cache/java").exists(), "nothing is installed unasked"
+
+    def test_it_is_installed_on_request_and_found_from_then_on(
+        self, project: Project, tmp_path: Path, installer: Path
+    ) -> None:
+        path = path_without(tmp_path, "java")
+        set_up = project.start("--setup-java", PATH=path, JAVA_HOME="", RECSYS_PYTHON=str(installer))
+
+        assert set_up.exit_code == 0, set_up.stderr
+        asked = (tmp_path / "asked").read_text()
+        assert f"--jdk temurin-jre:21 --cache-dir {project.folder}/.cache/java" in asked
+        assert project.start("nightly", PATH=path, JAVA_HOME="").exit_code == 0
+
+    def test_it_goes_before_that_of_the_system(self, project: Project, installer: Path) -> None:
+        executable(project.folder / "bin/java", "#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+        assert project.start("nightly", JAVA_HOME="").exit_code == 1
+
+        project.start("--setup-java", JAVA_HOME="", RECSYS_PYTHON=str(installer))
+        assert project.start("nightly", JAVA_HOME="").exit_code == 0
+
+    def test_an_installer_that_fails_is_told(self, project: Project, tmp_path: Path) -> None:
+        python = executable(tmp_path / "python", "#!/bin/sh\necho 'no such host' >&2\nexit 1\n")
+        started = project.start("--setup-java", RECSYS_PYTHON=str(python))
+
+        assert started.exit_code == 1
+        assert "no such host" in started.stderr
+        assert started.summary["error"]["message"] == "Java could not be installed"
+        assert not (project.folder / ".cache/java/home").exists()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
+from pathlib import Path
+
+import pytest
 
 from tests.launcher.project import Project
 
@@ -51,3 +55,34 @@ class TestPackage:
         project.start("nightly")
 
         assert package.read_bytes() == first
+
+
+class TestLauncher:
+    """A folder that `make package` has made: with a wheel, without the sources."""
+
+    @pytest.fixture
+    def wheel(self, project: Project) -> Path:
+        wheel = project.folder / "recsys_spark-1.2.3-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as package:
+            package.writestr("recsys_spark/__init__.py", "")
+        shutil.rmtree(project.folder / "recsys_spark")
+        return wheel
+
+    def test_executors_get_the_wheel_under_a_name_that_spark_imports_from(self, project: Project, wheel: Path) -> None:
+        shipped = Path(project.start("nightly").option("--py-files"))
+
+        assert shipped.suffix == ".zip"
+        assert shipped.read_bytes() == wheel.read_bytes()
+
+    def test_a_dry_run_imports_from_the_wheel(self, project: Project, wheel: Path) -> None:
+        assert project.start("nightly", "--dry-run").lines == ["ran --dry-run"]
+
+    @pytest.mark.parametrize("options", [(), ("--dry-run",)])
+    def test_without_wheel_and_sources_it_says_so(
+        self, project: Project, wheel: Path, options: tuple[str, ...]
+    ) -> None:
+        wheel.unlink()
+        started = project.start("nightly", *options)
+
+        assert started.exit_code == 1
+        assert started.summary["error"]["code"] == "package"

@@ -25,6 +25,7 @@ class TestSetUp:
         assert second.exit_code == 0
         assert second.stderr == ""
 
+    @pytest.mark.slow
     def test_a_set_up_that_broke_off_is_an_error_and_made_anew_by_the_next_start(self, project: Project) -> None:
         arguments = {"RECSYS_PYTHON": "", "RECSYS_BOOTSTRAP_PYTHON": sys.executable}
         failed = project.start("nightly", RECSYS_EXTRAS="docs", **arguments)
@@ -39,7 +40,7 @@ class TestSetUp:
         assert "made anew" in mended.stderr
         assert not left_behind.exists()
 
-    @pytest.mark.parametrize("extra", ["docs", "no-such-extra"])
+    @pytest.mark.parametrize("extra", ["docs", pytest.param("no-such-extra", marks=pytest.mark.slow)])
     def test_a_whole_environment_outlives_an_extra_that_cannot_be_installed(self, project: Project, extra: str) -> None:
         arguments = {"RECSYS_PYTHON": "", "RECSYS_BOOTSTRAP_PYTHON": sys.executable}
         project.start("--setup", **arguments)
@@ -50,7 +51,7 @@ class TestSetUp:
         assert again.exit_code == 0
         assert again.stderr == ""
 
-    @pytest.mark.parametrize("missing", [(), ("flock",)])
+    @pytest.mark.parametrize("missing", [(), pytest.param(("flock",), marks=pytest.mark.slow)])
     def test_two_starts_at_once_set_up_once(self, project: Project, tmp_path: Path, missing: Sequence[str]) -> None:
         path = f"{project.folder}/bin:{path_without(tmp_path, *missing)}"
         environment = {**project.environment, "PATH": path, "RECSYS_BOOTSTRAP_PYTHON": sys.executable}
@@ -70,6 +71,7 @@ class TestSetUp:
         assert [start.returncode for start in starts] == [0, 0], told
         assert sum("installing the packages" in text for text in told) == 1
 
+    @pytest.mark.slow
     def test_the_lock_of_a_dead_start_holds_nobody_up(self, project: Project, tmp_path: Path) -> None:
         dead = subprocess.Popen(["true"])
         dead.wait()

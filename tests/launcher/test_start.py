@@ -81,6 +81,17 @@ class TestStart:
         assert started.environment("PYSPARK_PYTHON") == sys.executable
         assert started.environment("PYSPARK_DRIVER_PYTHON") == sys.executable
 
+    def test_executors_with_a_python_of_their_own_leave_the_driver_its_own(self, project: Project) -> None:
+        theirs = ("--conf", "spark.pyspark.python=./environment/bin/python")
+
+        started = project.start(*theirs, "nightly")
+        assert f"spark.pyspark.driver.python={sys.executable}" in started.lines
+
+        on_the_cluster = project.start(*theirs, "--deploy-mode", "cluster", "nightly")
+        given = project.start(*theirs, "--conf", "spark.pyspark.driver.python=mine", "nightly")
+        for started in (on_the_cluster, given):
+            assert f"spark.pyspark.driver.python={sys.executable}" not in started.lines
+
     @pytest.mark.parametrize(
         "options", [(), ("--master", "local[2]"), ("--conf", "spark.master=local-cluster[1,1,512]")]
     )

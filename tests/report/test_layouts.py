@@ -34,7 +34,7 @@ def test_every_map_that_is_asked_for_is_made_once_and_told() -> None:
     assert said[-1] == "map of 40 items: t-SNE, perplexity 12, normalised"
 
 
-@pytest.mark.parametrize("method", ["pca", "tsne", "umap"])
+@pytest.mark.parametrize("method", ["pca", "tsne", pytest.param("umap", marks=pytest.mark.slow)])
 def test_items_of_one_group_lie_nearer_to_each_other_than_to_the_other_group(method: str) -> None:
     vectors = _two_groups(60)
     (found,) = layouts(
