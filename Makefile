@@ -1,4 +1,5 @@
-# `make test` is everything that CI checks, `make slow` the tests that take minutes; it sets up the environment it needs. RECSYS_PYTHON takes an existing one.
+# `make test` is everything that CI checks, `make slow` the tests that take minutes each; both set up what they need.
+# RECSYS_PYTHON takes an existing environment.
 RECSYS_PYTHON ?= .venv/bin/python
 PYTHON := $(RECSYS_PYTHON)
 EXTRAS := dev
