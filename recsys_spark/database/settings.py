@@ -52,8 +52,9 @@ class Reading(Connecting):
     """A column of whole numbers, dates or times by whose ranges several tasks read at once; its lowest and highest
     value are asked for. None: the first column of the table's primary key, if it is such a one."""
 
-    partitions: int = Field(8, ge=1, le=1_000)
-    """Ranges, and so connections at the same time at most."""
+    partitions: int | None = Field(None, ge=1, le=1_000)
+    """Ranges, and so connections at the same time at most. None: one for each half a million values between the
+    lowest and the highest, at most 8; 8 for dates and times."""
 
     predicates: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """SQL conditions, each read by a task of its own, instead of ranges. A row that fulfils several is read once, and

@@ -26,7 +26,7 @@ from recsys_spark.ingest.settings import (
     UsersSource,
 )
 from recsys_spark.ingest.sources import open_table
-from recsys_spark.ingest.sources.jdbc import Bound, disjoint, ranges
+from recsys_spark.ingest.sources.jdbc import Bound, disjoint, ranges, worth_reading_at_once
 from recsys_spark.storage import Folder
 from tests.contracts.source import COLUMNS, SourceContract, texts
 from tests.databases import USER, Server
@@ -86,7 +86,7 @@ def partitions_and_rows(spark: SparkSession, source: TableSource) -> tuple[int, 
 
 
 def test_the_ranges_of_a_primary_key_are_read_at_once(spark: SparkSession, source_of: Source) -> None:
-    partitions, rows = partitions_and_rows(spark, source_of(table="numbered"))
+    partitions, rows = partitions_and_rows(spark, source_of(table="numbered", jdbc={"partitions": 8}))
 
     assert partitions == 8
     assert [row[0] for row in rows] == [7 * i for i in range(1_000)]
@@ -106,7 +106,7 @@ def test_ranges_of_another_column_give_the_same_rows(spark: SparkSession, source
 def test_a_query_is_read_at_once_by_a_column_that_is_named(spark: SparkSession, source_of: Source) -> None:
     query = "SELECT id, score + 1 AS more FROM numbered WHERE id < 700"
     alone, rows = partitions_and_rows(spark, source_of(query=query))
-    several, same = partitions_and_rows(spark, source_of(query=query, jdbc={"partition_column": "id"}))
+    several, same = partitions_and_rows(spark, source_of(query=query, jdbc={"partition_column": "id", "partitions": 8}))
 
     assert (alone, several) == (1, 8)
     assert same == rows == [(7 * i, i % 5 + 1) for i in range(100)]
@@ -132,6 +132,12 @@ def test_predicates_that_overlap_and_leave_rows_out_give_each_row_once(spark: Sp
 
     assert partitions == 4
     assert [row[0] for row in rows] == ["a", "b", "c"]
+
+
+def test_small_tables_are_not_read_by_many(spark: SparkSession, source_of: Source) -> None:
+    assert partitions_and_rows(spark, source_of(table="numbered"))[0] == 1
+    assert [worth_reading_at_once(1, n) for n in (1, 999_999, 1_000_000, 10**9)] == [1, 1, 2, 8]
+    assert worth_reading_at_once(date(2024, 1, 1), date(2024, 1, 2)) == 8
 
 
 @given(st.lists(st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=4), min_size=1, max_size=4))

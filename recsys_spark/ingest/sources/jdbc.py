@@ -18,6 +18,11 @@ from recsys_spark.ingest.settings import TableSource
 
 Bound = int | Decimal | date | datetime
 
+MOST_RANGES = 8
+"""Connections that a database is asked for by default."""
+
+VALUES_IN_A_RANGE = 500_000
+
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -52,7 +57,8 @@ def read(spark: SparkSession, source: TableSource, place: str) -> DataFrame:
         bounds = f"(SELECT MIN({name}) AS low, MAX({name}) AS high FROM {relation}) AS recsys_bounds"
         found = spark.read.jdbc(address.driver_url, bounds, properties=options).head()
         if found is not None and found["low"] is not None:
-            conditions = ranges(name, found["low"], found["high"], source.jdbc.partitions)
+            low, high = found["low"], found["high"]
+            conditions = ranges(name, low, high, source.jdbc.partitions or worth_reading_at_once(low, high))
     if len(conditions) > 1:
         rows = spark.read.jdbc(address.driver_url, relation, predicates=conditions, properties=options)
     return rows.withColumn("_malformed", F.lit(None).cast("string")).withColumn("_origin", F.lit(place))
@@ -70,6 +76,13 @@ def disjoint(predicates: Sequence[str]) -> list[str]:
     others = [f"({predicate}) IS NOT TRUE" for predicate in predicates]
     each = [" AND ".join([f"({predicate})", *others[:i]]) for i, predicate in enumerate(predicates)]
     return [*each, " AND ".join(others)]
+
+
+def worth_reading_at_once(low: Bound, high: Bound) -> int:
+    """How many ranges there are where nobody says: a connection and its query cost as much as some 100,000 rows."""
+    if isinstance(low, date):
+        return MOST_RANGES
+    return max(1, min(MOST_RANGES, _width(low, high) // VALUES_IN_A_RANGE))
 
 
 def ranges(name: str, low: Bound, high: Bound, n: int) -> list[str]:
