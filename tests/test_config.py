@@ -64,7 +64,6 @@ def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one(
 @pytest.mark.parametrize(
     ("override", "key"),
     [
-        ("source.format=jdbc", "source.format"),
         ("output.catalog=a.b", "output.catalog"),
     ],
 )

@@ -44,9 +44,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def installed(site: Path, *arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """What a Python gave that has the installed package and, from this environment, its dependencies."""
+    # what another test's Spark in this process was told is none of theirs
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
     return subprocess.run(
         [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**kept, "PYTHONPATH": str(site)},
         cwd=cwd,
         input=stdin,
         capture_output=True,
