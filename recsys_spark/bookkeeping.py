@@ -17,7 +17,7 @@ from recsys_spark.publishing.standing import Attempt, Standing, standing_to
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.schemas import RUNS, TABLES, PinnedIds, TableSchema
 
-NOT_OF_A_NIGHT = ("run", "tune", "pairs", "similar_items", "report", "maintenance")
+NOT_OF_A_NIGHT = ("run", "tune", "pairs", "similar_items", "serve", "report", "maintenance")
 """Sections of the configuration that change nothing about what a night publishes."""
 
 

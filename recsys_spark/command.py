@@ -45,6 +45,7 @@ PLANS = {
     "top_users": "find the best users for every item with the last model of these inputs and settings; audit; publish",
     "similar_items": "find the most similar items of every item by the model of the visible lists; audit; publish",
     "report": "add up what the tables tell of a run; lay its items out; write the page",
+    "serve": "load the visible lists beside those that the database serves; swap them at once",
     "vectors": "publish the vectors of items and users that the model of the visible lists has",
     "compare": "read what was measured of two runs; compare how they rank, user by user",
     "maintain": "compact tables; remove files, runs, stages, models and summaries that nobody needs any more",
@@ -58,7 +59,9 @@ OwnArguments = Callable[[argparse.ArgumentParser], None]
 READS_PAIRS = "score_pairs"
 """The one job that reads the table `pairs`."""
 
-READ_NO_SOURCE = frozenset({"compare", "forget", "maintain", "report", "rollback", "runs", "similar_items", "vectors"})
+READ_NO_SOURCE = frozenset(
+    {"compare", "forget", "maintain", "report", "rollback", "runs", "serve", "similar_items", "vectors"}
+)
 """Jobs that look at the output alone; they run, too, where the sources are out of reach."""
 
 WRITE_NOTHING = frozenset({"compare", "runs"})

@@ -30,7 +30,7 @@ from recsys_spark.models.settings import (
     RatingModelSettings,
     SoftmaxSettings,
 )
-from recsys_spark.publishing.settings import AuditSettings, OutputSettings, RunSettings
+from recsys_spark.publishing.settings import AuditSettings, OutputSettings, RunSettings, ServeSettings
 from recsys_spark.report.settings import ReportSettings
 from recsys_spark.scoring.settings import ScoringSettings, SimilarItemsSettings
 from recsys_spark.training.settings import TrainingSettings
@@ -81,6 +81,9 @@ class Settings(Section):
 
     output: OutputSettings = OutputSettings()
     """Where the tables go."""
+
+    serve: ServeSettings = ServeSettings()
+    """A database that serves the visible lists."""
 
     report: ReportSettings = ReportSettings()
     """The HTML report."""

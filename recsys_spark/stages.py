@@ -57,6 +57,7 @@ from recsys_spark.schemas import (
     USERS,
 )
 from recsys_spark.scoring.staging import stage_lists
+from recsys_spark.serving import serve_if_wanted
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
 from recsys_spark.similar_items import similar_items_of_night
@@ -72,6 +73,7 @@ def nightly(job: Job) -> None:
     standing = open_books(job)
     if standing.nothing_to_do and standing.visible is not None and job.from_stage is None:
         leave_as_it_is(job, standing.visible)
+        serve_if_wanted(job)
         return
     steps: dict[str, Callable[[Job], object]] = {"ingest": ingest, "train": train, "evaluate": evaluate, "score": score}
     reusing = True
@@ -86,6 +88,7 @@ def nightly(job: Job) -> None:
         job.discard(stage)
         step(job)
     publish(job, standing)
+    serve_if_wanted(job)
     similar_items_of_night(job)
     report_of_night(job)
 
@@ -216,6 +219,7 @@ def score_and_publish(job: Job) -> None:
     job.discard("score")
     score(job)
     publish(job, standing)
+    serve_if_wanted(job)
 
 
 def score(job: Job) -> None:

@@ -20,6 +20,9 @@ class Dialect:
     quotation_mark: str
     """Around names."""
 
+    is_transactional: bool
+    """Whether tables are made and renamed within transactions."""
+
     seconds: int
     """What a second is in the driver's properties of time."""
 
@@ -42,24 +45,29 @@ _POSTGRESQL = Dialect(
     driver="org.postgresql.Driver",
     jar="org.postgresql:postgresql",
     quotation_mark='"',
+    is_transactional=True,
     seconds=1,
     tls_key="sslmode",
     tls={"disable": "disable", "require": "require", "verify": "verify-full"},
     ca_key="sslrootcert",
-    always={"ApplicationName": "recsys-spark", "tcpKeepAlive": "true"},
+    always={"ApplicationName": "recsys-spark", "tcpKeepAlive": "true", "reWriteBatchedInserts": "true"},
 )
+
+_IN_UTC = {"connectionTimeZone": "UTC", "forceConnectionTimeZoneToSession": "true"}
+"""Times with a zone, as all of ours are, whatever zone the JVM and the server are in."""
 
 _MARIADB = Dialect(
     name="MariaDB or MySQL",
     driver="org.mariadb.jdbc.Driver",
     jar="org.mariadb.jdbc:mariadb-java-client",
     quotation_mark="`",
+    is_transactional=False,
     seconds=1_000,
     tls_key="sslMode",
     tls={"disable": "disable", "require": "trust", "verify": "verify-full"},
     ca_key="serverSslCert",
     # TINYINT(1) holds ratings of 0 to 10 as well as truth; a column of the type YEAR is a number, no date
-    always={"tinyInt1isBit": "false", "yearIsDateType": "false", "tcpKeepAlive": "true"},
+    always={"tinyInt1isBit": "false", "yearIsDateType": "false", "tcpKeepAlive": "true", **_IN_UTC},
 )
 
 DIALECTS: Mapping[str, Dialect] = {

@@ -47,6 +47,12 @@ _MEANINGS: Mapping[str, Meaning] = {
     r"permission denied|command denied|Access denied for user": Meaning(
         "user", "a user who may do that", "GRANT it to the user, or ask as another", True
     ),
+    r"due to lock timeout|Lock wait timeout": Meaning(
+        "lock_seconds", "readers who let go of the tables within lock_seconds", "end transactions that are idle", False
+    ),
+    r"other objects depend on it": Meaning(
+        "top_n", "served tables that no view depends on", "let views read a copy, or applications the table", True
+    ),
     r"database \"[^\"]*\" does not exist|Unknown database": Meaning(
         "url", "a database of that name", "it is the part of the URL after the last slash", True
     ),
@@ -86,7 +92,7 @@ def what_it_means(section: str, address: Address, text: str) -> ConfigError | Da
             dialect = {"name": address.dialect.name, "jar": address.dialect.jar}
             expected, hint = meaning.expected.format(**dialect), meaning.hint.format(**dialect)
             return kind(f"{section}.{meaning.key}", expected=expected, found=found, hint=hint)
-    return DataError(f"{section}.url", expected="a database that can be read to its end", found=found)
+    return DataError(f"{section}.url", expected="a database that does what it is asked", found=found)
 
 
 def _reason(address: Address, text: str) -> str:

@@ -7,7 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator
 
 from recsys_spark.config import NotYet, Section
-from recsys_spark.secret import Location
+from recsys_spark.database.address import Address
+from recsys_spark.database.settings import Connecting, Url
+from recsys_spark.secret import Location, Secret
 
 
 class OutputSettings(Section):
@@ -143,6 +145,43 @@ class AuditSettings(Section):
         if isinstance(value, Thresholds):
             value = value.over(cls.model_fields[name].default, at_most=name.startswith(AT_MOST))
         return value
+
+
+class ServeSettings(Section):
+    """A database from which applications read the visible lists. It follows what is published."""
+
+    url: Url | None = None
+    """`jdbc:postgresql://host:port/database`, `jdbc:mariadb://...` or `jdbc:mysql://...`; none: there is none."""
+
+    user: str | None = None
+    """Who loads the tables; it owns them."""
+
+    password: Secret | None = None
+    """By reference: env:NAME or file:PATH."""
+
+    top_n: str = Field("top_n", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,50}$")
+    """The name of the table of the lists."""
+
+    user_outcomes: str = Field("user_outcomes", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,50}$")
+    """The name of the table of what became of each user."""
+
+    connections: int = Field(4, ge=1, le=64)
+    """Tasks that load at the same time."""
+
+    batch: int = Field(5_000, ge=1, le=100_000)
+    """Rows that a task sends at a time."""
+
+    lock_seconds: int = Field(60, ge=1, le=3_600)
+    """Seconds that the swap may wait for readers who hold a table in a transaction; new readers wait with it."""
+
+    jdbc: Connecting = Connecting()
+    """How the database is spoken to."""
+
+    @property
+    def address(self) -> Address:
+        """The database; `url` is given."""
+        assert self.url is not None
+        return Address(self.url, self.user, self.password, self.jdbc)
 
 
 class RunSettings(Section):
