@@ -144,6 +144,7 @@ def test_another_rating_of_the_same_item_gives_another_vector_and_a_list_of_its_
     assert_as_in_full(night, checkerboard())
 
 
+@pytest.mark.slow
 def test_only_who_might_have_another_list_is_scored(night: JobMaker, trained: Job) -> None:
     ratings = checkerboard()
     night_of(night(ratings, *INCREMENTAL))

@@ -79,6 +79,7 @@ def test_a_gzip_file_cut_short_is_told_in_words(job: JobMaker) -> None:
         stages.ingest(job(whole[: len(whole) // 2], name="ratings.txt.gz"))
 
 
+@pytest.mark.slow
 def test_three_nights_and_two_bad_ones(job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tables of a first night survive two failures, are the same after a repetition, and grow with the data."""
     first = job(checkerboard())

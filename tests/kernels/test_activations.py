@@ -107,7 +107,6 @@ def test_a_value_does_not_depend_on_its_neighbours(name: str) -> None:
     np.testing.assert_array_equal(applied(name, SPREAD[:40]).view(np.int32), alone.view(np.int32))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_are_those_of_keras(name: str) -> None:
     import keras

@@ -188,7 +188,6 @@ print(byte_lanes(), digest_of_some_lists())
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="these are features of x86-64")
 @pytest.mark.parametrize(
     ("cpu", "flags", "lanes"),

@@ -142,7 +142,7 @@ def on_master(master: str, folder: Path) -> dict[str, Any]:
     return report
 
 
-@pytest.fixture(scope="module", params=[LOCAL, pytest.param(CLUSTER, marks=pytest.mark.cluster)])
+@pytest.fixture(scope="module", params=[LOCAL, pytest.param(CLUSTER, marks=[pytest.mark.cluster, pytest.mark.slow])])
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Of a session on this master."""
     return on_master(request.param, tmp_path_factory.mktemp("session"))
