@@ -28,6 +28,10 @@ source:
   table: rating
   jdbc: {{partition_column: reader, partitions: 3}}
   columns: {{user: reader, item: book, rating: stars, timestamp: at}}
+serve:
+  url: {mariadb.url}
+  user: {USER}
+  password: env:SHOP_PASSWORD
 """,
         encoding="utf-8",
     )
@@ -41,6 +45,8 @@ source:
 
     pd.testing.assert_frame_equal(run.rows(), sample.rows())
     assert run.summary["counts"]["ratings_read"] == 1501
+    served = mariadb.rows("SELECT user_id, `rank`, item_id FROM top_n")
+    assert sorted(served) == sorted(run.rows()[["user_id", "rank", "item_id"]].itertuples(index=False, name=None))
     told = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
     assert any(b"JDBCRelation" in text for text in told), "the event log tells of the reading"
     assert not any(
