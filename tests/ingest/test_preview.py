@@ -123,7 +123,15 @@ DAMAGED = bytearray(gzip.compress("".join(f"{i},{i * 7919 % 1000},3\n" for i in 
 DAMAGED[40:400] = bytes(360)
 
 
-@pytest.mark.parametrize("content", [WHOLE[:5], WHOLE[:-9], SOUND.encode(), bytes(DAMAGED)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(WHOLE[:5], id="cut within its head"),
+        pytest.param(WHOLE[:-9], id="cut within its end"),
+        pytest.param(SOUND.encode(), id="no gzip"),
+        pytest.param(bytes(DAMAGED), id="damaged"),
+    ],
+)
 def test_a_gzip_file_that_is_cut_short_damaged_or_none(tmp_path: Path, content: bytes) -> None:
     found = problem(stored(tmp_path / "ratings.csv.gz", content))
 
