@@ -81,6 +81,7 @@ def make_environment(out: Path, kind: str) -> Path:
         constraints = PROJECT / "constraints.txt"
         _run("pip", "--python", folder, "install", "--quiet", "--constraint", constraints, *wanted)
         venv_pack.pack(prefix=folder, output=str(archive), force=True)
+    archive.chmod(0o644)
     return archive
 
 

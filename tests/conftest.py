@@ -38,6 +38,7 @@ def spark() -> Iterator[SparkSession]:
         f"--master local[2] --jars {jars} --driver-memory 2g --conf spark.ui.enabled=false "
         # queries over a few rows take longer to compile than to run
         "--conf spark.ui.showConsoleProgress=false --conf spark.sql.codegen.wholeStage=false "
+        "--conf spark.sql.codegen.factoryMode=NO_CODEGEN "
         f'--conf "spark.driver.extraJavaOptions={java}" pyspark-shell'
     )
     session = build_session("tests", delta=True)
