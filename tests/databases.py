@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import psycopg
 import pymysql
 import pytest
+import trustme
 
 DATABASE, USER = "shop", "reader"
 PATIENCE = 300
@@ -35,7 +36,8 @@ class Server:
     account: ClassVar[str]
     """Who runs it where the tests are run by root."""
 
-    def __init__(self) -> None:
+    def __init__(self, authority: trustme.CA | None = None) -> None:
+        """A server that speaks TLS with a certificate of this authority, or not at all."""
         self.folder = Path(tempfile.mkdtemp(prefix=f"recsys-{self.scheme}-"))
         self.password = f"K4narie-{secrets.token_hex(8)}"
         with socket.socket() as free:
@@ -44,6 +46,8 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             shutil.chown(self.folder, self.account, pwd.getpwnam(self.account).pw_gid)
+        if authority is not None:
+            self._store(authority.issue_cert("127.0.0.1"))
 
     @classmethod
     def is_installed(cls) -> bool:
@@ -127,6 +131,18 @@ class Server:
         connection.commit()
         connection.close()
 
+    @property
+    def speaks_tls(self) -> bool:
+        return (self.folder / "key.pem").exists()
+
+    def _store(self, certificate: trustme.LeafCert) -> None:
+        certificate.private_key_pem.write_to_path(str(self.folder / "key.pem"))
+        for blob in certificate.cert_chain_pems:
+            blob.write_to_path(str(self.folder / "certificate.pem"), append=True)
+        (self.folder / "key.pem").chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(self.folder / "key.pem", self.account)
+
     def remove(self) -> None:
         """Stop the server and delete all that is its."""
         self.kill()
@@ -170,6 +186,15 @@ class PostgreSQL(Server):
             self.command("postgres"),
             *("-D", str(self.folder / "data"), "-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder)),
             *("-c", "fsync=off", "-c", "full_page_writes=off"),
+            *(self._tls() if self.speaks_tls else ()),
+        )
+
+    def _tls(self) -> Sequence[str]:
+        files = {"ssl_cert_file": "certificate.pem", "ssl_key_file": "key.pem"}
+        return (
+            "-c",
+            "ssl=on",
+            *(part for key, file in files.items() for part in ("-c", f"{key}={self.folder / file}")),
         )
 
     def _about(self, database: str) -> str:
@@ -210,14 +235,19 @@ class MariaDB(Server):
             *("--bind-address=127.0.0.1", f"--port={self.port}", f"--pid-file={self.folder / 'pid'}"),
             *("--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M"),
             *(() if (data / DATABASE).exists() else (f"--init-file={first}",)),
+            *(
+                (f"--ssl-cert={self.folder}/certificate.pem", f"--ssl-key={self.folder}/key.pem")
+                if self.speaks_tls
+                else ()
+            ),
         )
 
 
-def running(kind: type[Server]) -> Iterator[Server]:
+def running(kind: type[Server], authority: trustme.CA | None = None) -> Iterator[Server]:
     """A server for as long as it is needed."""
     if not kind.is_installed():
         pytest.skip(f"no server of {kind.scheme} is installed; on Debian the package {kind.package}")
-    server = kind()
+    server = kind(authority)
     try:
         server.make()
         yield server

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs import forget as forgetting
 from recsys_spark import stages
 from recsys_spark.errors import ConfigError, DataError
+from recsys_spark.forgetting.request import Request
 from recsys_spark.job import Job
 from recsys_spark.rollback import roll_back
 from recsys_spark.serving import serve, serve_if_wanted
@@ -74,3 +77,15 @@ def test_a_database_follows_what_is_visible(job: JobMaker, postgresql: Server) -
 def test_without_a_database_the_job_says_what_is_missing(job: JobMaker) -> None:
     with pytest.raises(ConfigError, match=r"serve\.url"):
         serve(job(checkerboard(), "serve.url=null"))
+
+
+def test_a_user_who_is_forgotten_is_gone_from_the_database_too(job: JobMaker, postgresql: Server) -> None:
+    night_of(job(checkerboard()))
+    of_others = [row for row in lists(postgresql) if row[1] != 3]
+    assert len(of_others) < len(lists(postgresql))
+    asked = replace(job(checkerboard()), arguments={"users": Request(["3"])})
+
+    forgetting.run(asked)
+
+    assert lists(postgresql) == of_others
+    assert {user for (user,) in postgresql.rows("SELECT user_id FROM user_outcomes")} == {row[1] for row in of_others}

@@ -40,7 +40,9 @@ _MEANINGS: Mapping[str, Meaning] = {
         "url", "a database that lets this machine in", "its administrators decide who may come from where", True
     ),
     r"PKIX|ssl not enabled|SSL error|SSLHandshake|certificate|does not support SSL|SSL off|insecure transport|"
-    r"TLS": Meaning("jdbc.tls", "a TLS connection that both sides agree to", "see jdbc.tls and jdbc.ca_file", True),
+    r"hostnameverifier|TLS": Meaning(
+        "jdbc.tls", "a TLS connection that both sides agree to", "see jdbc.tls and jdbc.ca_file", True
+    ),
     r"Access denied for user .* to database": Meaning(
         "url", "a database that is there and open to the user", "it is the part of the URL after the last slash", True
     ),
