@@ -23,8 +23,8 @@ sys.path.insert(0, str(PROJECT))
 from pyspark.sql import DataFrame, SparkSession  # noqa: E402 - after the path is set
 
 from benchmarks.turns import seconds_in_turns, tell  # noqa: E402
-from recsys_spark.ingest.settings import TableSource  # noqa: E402
 from recsys_spark.ingest.sources import open_table  # noqa: E402
+from recsys_spark.ingest.table_source import TableSource  # noqa: E402
 from tests.databases import USER, MariaDB, PostgreSQL, Server, running  # noqa: E402
 
 PASSWORD = "RECSYS_BENCHMARK_PASSWORD"

@@ -15,9 +15,9 @@ from recsys_spark.ingest.settings import (
     RatingsSource,
     SeenFilter,
     SplitSettings,
-    TableSource,
     UsersSource,
 )
+from recsys_spark.ingest.table_source import TableSource
 from recsys_spark.maintenance.settings import MaintenanceSettings
 from recsys_spark.models.settings import (
     BlendSettings,

@@ -6,7 +6,7 @@ import csv
 from collections import Counter
 from collections.abc import Sequence
 
-from recsys_spark.ingest.settings import TableSource
+from recsys_spark.ingest.table_source import TableSource
 
 LINES = 20
 """Lines that are looked at."""

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from recsys_spark.errors import ConfigError, DataError, RecsysError
 from recsys_spark.ingest.lines import LINES, split, usual_width
 from recsys_spark.ingest.location import local_files, resolved
-from recsys_spark.ingest.settings import ColumnRef, TableSource
+from recsys_spark.ingest.table_source import ColumnRef, TableSource
 
 FILES = 20
 """Parquet files whose columns are looked at."""

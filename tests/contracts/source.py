@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.errors import ConfigError
-from recsys_spark.ingest.settings import ColumnRef, TableSource
 from recsys_spark.ingest.sources import EXTRA_COLUMNS, column_of, open_table
+from recsys_spark.ingest.table_source import ColumnRef, TableSource
 
 Columns = Mapping[str, Sequence[Any]]
 

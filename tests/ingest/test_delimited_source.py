@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.errors import DataError
-from recsys_spark.ingest.settings import TableSource
 from recsys_spark.ingest.sources import EXTRA_COLUMNS, open_table
+from recsys_spark.ingest.table_source import TableSource
 from tests.contracts.source import Columns, FileSourceContract, texts
 
 HEADER = "user_id,item_id,rating\n"

@@ -8,8 +8,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recsys_spark.errors import DataError
-from recsys_spark.ingest.settings import TableSource
 from recsys_spark.ingest.sources import open_table
+from recsys_spark.ingest.table_source import TableSource
 from tests.contracts.source import Columns, FileSourceContract, as_frame
 
 

@@ -22,11 +22,11 @@ from recsys_spark.ingest.settings import (
     QualitySettings,
     RatingsSource,
     SplitSettings,
-    TableSource,
     UsersSource,
 )
 from recsys_spark.ingest.sources import open_table
 from recsys_spark.ingest.sources.jdbc import Bound, disjoint, ranges, worth_reading_at_once
+from recsys_spark.ingest.table_source import TableSource
 from recsys_spark.storage import Folder
 from tests.contracts.source import COLUMNS, SourceContract, texts
 from tests.databases import USER, Server

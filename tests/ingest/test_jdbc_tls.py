@@ -11,8 +11,8 @@ import trustme
 from pyspark.sql import SparkSession
 
 from recsys_spark.errors import RecsysError
-from recsys_spark.ingest.settings import TableSource
 from recsys_spark.ingest.sources import open_table
+from recsys_spark.ingest.table_source import TableSource
 from tests.databases import USER, MariaDB, PostgreSQL, Server, running
 
 VARIABLE = "RECSYS_TEST_DATABASE"

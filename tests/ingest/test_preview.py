@@ -13,8 +13,8 @@ from pyspark.sql import SparkSession
 
 from recsys_spark.errors import ConfigError, DataError, RecsysError
 from recsys_spark.ingest.preview import input_problems
-from recsys_spark.ingest.settings import ColumnRef, TableSource
 from recsys_spark.ingest.sources import EXTRA_COLUMNS, open_table
+from recsys_spark.ingest.table_source import ColumnRef, TableSource
 
 ROLES: dict[str, ColumnRef | None] = {"user": "user_id", "item": "item_id", "rating": "rating", "timestamp": None}
 HEADER = "user_id,item_id,rating\n"

@@ -17,9 +17,9 @@ from pyspark.sql.types import DoubleType, FloatType
 
 from recsys_spark.errors import ConfigError, DataError
 from recsys_spark.ingest.location import is_glob, resolved
-from recsys_spark.ingest.settings import ColumnRef, TableSource
 from recsys_spark.ingest.sources import delimited, delta, jdbc, parquet
 from recsys_spark.ingest.sources.failures import SPARK_FAILURES, cannot_read, meaning
+from recsys_spark.ingest.table_source import ColumnRef, TableSource
 
 Reader = Callable[[SparkSession, TableSource, str], DataFrame]
 

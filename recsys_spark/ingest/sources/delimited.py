@@ -11,7 +11,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from recsys_spark.errors import DataError
 from recsys_spark.ingest.lines import LINES, usual_width
-from recsys_spark.ingest.settings import TableSource
+from recsys_spark.ingest.table_source import TableSource
 
 NEVER_WRITTEN = "\uffff"
 """No character of any text. Without a quotation mark Spark takes NUL for one, which text may hold."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recsys_spark.ingest.settings import TableSource
+from recsys_spark.ingest.table_source import TableSource
 
 
 def read(spark: SparkSession, source: TableSource, path: str) -> DataFrame:

@@ -7,7 +7,7 @@ from pyspark.errors import PySparkException
 
 from recsys_spark.database.failures import what_it_means
 from recsys_spark.errors import ConfigError, DataError
-from recsys_spark.ingest.settings import TableSource
+from recsys_spark.ingest.table_source import TableSource
 
 SPARK_FAILURES = (PySparkException, Py4JJavaError)
 """What an action may raise: failed tasks arrive as the plain Java error."""

@@ -14,7 +14,7 @@ from pyspark.sql.types import DataType, DateType, DecimalType, IntegralType, Tim
 from recsys_spark.database.address import Address
 from recsys_spark.database.connection import connected, primary_key
 from recsys_spark.errors import ConfigError
-from recsys_spark.ingest.settings import TableSource
+from recsys_spark.ingest.table_source import TableSource
 
 Bound = int | Decimal | date | datetime
 
