@@ -1,8 +1,11 @@
-"""Delta tables: one folder each, one commit for each change."""
+"""Delta tables: one folder each, one commit for each change.
+
+What has no place in Spark's own interface is asked for in SQL: Delta's Python module needs a JVM beside it, or, over
+Spark Connect, a further package on the server.
+"""
 
 from __future__ import annotations
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -93,7 +96,7 @@ class DeltaSink:
         """See `Sink.discard_run`."""
         for table in PARTS_OF_RUNS:
             if self._exists(table):
-                DeltaTable.forPath(self._spark, self.location(table)).delete(F.col("run_id") == run_id)
+                self._spark.sql(f"DELETE FROM delta.`{self.location(table)}` WHERE run_id = '{run_id}'")
 
     def forget_old(self, keep: int) -> None:
         """Nothing: files that no version needs are the business of VACUUM, after its time of grace."""
@@ -124,7 +127,7 @@ class DeltaSink:
 
 def run_named(spark: SparkSession, location: str) -> str | None:
     """What the newest commit of a table that names a run says, `run_id=...`; none: no commit names one."""
-    log = DeltaTable.forPath(spark, location).history()
+    log = spark.sql(f"DESCRIBE HISTORY delta.`{location}`")
     named = log.where(F.col("userMetadata").startswith(OF_RUN)).orderBy("version", ascending=False)
     newest = named.select("userMetadata").head()
     return None if newest is None else str(newest["userMetadata"])
