@@ -43,6 +43,7 @@ Environment: RECSYS_EXTRAS=gpu             also install this extra (gpu: TensorF
              RECSYS_DRIVERS=postgresql,mariadb also fetch these databases' drivers, whether or not a URL names them
              RECSYS_IVY_SETTINGS=FILE      Ivy settings that name a mirror to fetch the jars from
              RECSYS_SPARK_SUBMIT=PATH      another spark-submit, such as the one of a cluster's own Spark
+             SPARK_REMOTE=sc://HOST:PORT   a Spark Connect server, as --remote (docs/connect.md)
 USAGE
 }
 
@@ -110,6 +111,7 @@ spark_options=() # the user's, without those that are merged
 jars="" packages="" py_files=""
 master="" knows_master=no knows_driver_memory=no knows_logging=no
 deploy_mode=client executors_python="" knows_drivers_python=no
+remote=${SPARK_REMOTE-} # a Spark Connect server; empty: there is none
 job=""
 job_options=()
 
@@ -158,9 +160,15 @@ read_spark_option() {
         --py-files=* | --conf=spark.submit.pyFiles=* | -c=spark.submit.pyFiles=*)
             py_files=$(joined "$py_files" "${2#spark.submit.pyFiles=}") && return
             ;;
-        --master=* | --remote=* | --conf=spark.master=* | -c=spark.master=*)
+        --master=* | --conf=spark.master=* | -c=spark.master=*)
             knows_master=yes
             master=${2#spark.master=}
+            ;;
+        --remote=* | --conf=spark.remote=* | -c=spark.remote=*)
+            remote=${2#spark.remote=}
+            [[ $remote != *[Tt]oken=* ]] ||
+                progress "the token in $1 stands in the list of processes for all to see; export SPARK_REMOTE instead"
+            return
             ;;
         --deploy-mode=* | --conf=spark.submit.deployMode=* | -c=spark.submit.deployMode=*)
             deploy_mode=${2#spark.submit.deployMode=}
@@ -601,7 +609,10 @@ run_on_spark() {
     if [[ $knows_logging == no && "${SPARK_SUBMIT_OPTS-} ${JAVA_TOOL_OPTIONS-}" != *log4j* ]]; then
         export SPARK_SUBMIT_OPTS="${SPARK_SUBMIT_OPTS-} -Dlog4j2.configurationFile=file:${project// /%20}/conf/log4j2.properties"
     fi
-    if [[ $master == local* || $knows_master == no && -z ${SPARK_CONF_DIR-} ]]; then
+    if [[ -n $remote ]]; then
+        # PySpark listens to the variable, and not to what spark-submit makes of --remote.
+        export SPARK_REMOTE=$remote
+    elif [[ $master == local* || $knows_master == no && -z ${SPARK_CONF_DIR-} ]]; then
         # Spark would look the machine's name up, which fails or misleads on laptops and in containers.
         export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
         if [[ $knows_driver_memory == no && -z ${SPARK_DRIVER_MEMORY-} ]]; then
@@ -651,8 +662,10 @@ main() {
     fi
     find_java
     find_python
-    find_delta_jars
-    find_driver_jars
+    if [[ -z $remote ]]; then # else they are the server's
+        find_delta_jars
+        find_driver_jars
+    fi
     pack_package
     run_on_spark
 }

@@ -64,6 +64,9 @@ READ_NO_SOURCE = frozenset(
 )
 """Jobs that look at the output alone; they run, too, where the sources are out of reach."""
 
+SERVE_LISTS = frozenset({"forget", "nightly", "rollback", "score", "serve"})
+"""Jobs after which the database of the section `serve`, if there is one, serves the visible lists."""
+
 WRITE_NOTHING = frozenset({"compare", "runs"})
 """Jobs that leave no trace in the output, not even a summary."""
 
@@ -230,6 +233,7 @@ def _run_on_spark(
     given: Mapping[str, Any],
     told: tuple[Summary, Progress],
 ) -> None:
+    from recsys_spark.connect import refuse_what_needs_a_jvm
     from recsys_spark.job import Job
     from recsys_spark.publishing.remote_lock import create_by
     from recsys_spark.session import build_session
@@ -246,6 +250,12 @@ def _run_on_spark(
         with progress.stage("session"):
             spark = build_session(f"recsys {name} {run.as_of}", delta=delta)
         held_on.callback(spark.stop)
+        locked, served = name not in WRITE_NOTHING, name in SERVE_LISTS
+        refuse_what_needs_a_jvm(
+            spark,
+            output=run.output.location if locked else "",
+            serve_url=settings.serve.url if served else None,
+        )
         if lock is None and name not in WRITE_NOTHING:
             lock = held_on.enter_context(held(run.locks, owner, create_by(spark)))
         checks = {} if lock is None else {"check_lock": lock.check}

@@ -15,7 +15,9 @@ from tempfile import mkdtemp
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
+from recsys_spark.connect import REMOTE, connected_session, is_connect
 from recsys_spark.errors import ConfigError
 from recsys_spark.secret import SPARK_REDACTION
 
@@ -44,6 +46,8 @@ SETTINGS = {
 def build_session(app_name: str, *, delta: bool) -> SparkSession:
     """A session with our settings, where spark-submit and the cluster have not set their own.
 
+    With `SPARK_REMOTE` it is one of Spark Connect, with a few things less: see `connect`.
+
     Args:
         app_name: shown in Spark's pages.
         delta: whether the session must know Delta tables (its jars are then expected on the class path).
@@ -51,9 +55,39 @@ def build_session(app_name: str, *, delta: bool) -> SparkSession:
     Raises:
         ConfigError: Delta is wanted and not on the class path.
     """
-    builder = SparkSession.builder.appName(app_name)
     wanted = {**SETTINGS, **(DELTA_SETTINGS if delta else {})}
-    given = _given_settings()
+    if os.environ.get(REMOTE):
+        spark = connected_session(app_name, wanted, delta=delta)
+        given = spark.conf.getAll
+    else:
+        given = _given_settings()
+        spark = _classic_session(app_name, wanted, given, delta=delta)
+        _ship_wheel(spark)
+    if "spark.sql.shuffle.partitions" not in given:
+        spark.conf.set("spark.sql.shuffle.partitions", str(max(4, 2 * default_parallelism(spark))))
+    return spark
+
+
+def default_parallelism(spark: SparkSession) -> int:
+    """Tasks that the session runs at the same time, as far as it knows yet. Over Spark Connect a small job tells."""
+    if not is_connect(spark):
+        return spark.sparkContext.defaultParallelism
+    # nothing else tells it there: a range has a partition for each task, if nobody says how many
+    return spark.range(1 << 16).select(F.spark_partition_id()).distinct().count()
+
+
+def _classic_session(
+    app_name: str, wanted: Mapping[str, str], given: Mapping[str, str], *, delta: bool
+) -> SparkSession:
+    """A session with a JVM of its own.
+
+    Args:
+        app_name: shown in Spark's pages.
+        wanted: settings.
+        given: those that are set already, and stay.
+        delta: whether it must know Delta tables.
+    """
+    builder = SparkSession.builder.appName(app_name)
     if given.get("spark.master", "").startswith("local") and "spark.pyspark.python" not in given:
         # else Spark starts its workers with the first python3 of the path, which need not have our packages
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -62,11 +96,7 @@ def build_session(app_name: str, *, delta: bool) -> SparkSession:
     for key, value in wanted.items():
         if key not in given:
             builder = builder.config(key, value)
-    spark = builder.getOrCreate()
-    if "spark.sql.shuffle.partitions" not in given:
-        spark.conf.set("spark.sql.shuffle.partitions", str(max(4, 2 * spark.sparkContext.defaultParallelism)))
-    _ship_wheel(spark)
-    return spark
+    return builder.getOrCreate()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from recsys_spark.maintenance.leftovers import Leftover
 from recsys_spark.publishing.delta import is_table
 from recsys_spark.schemas import METRICS, RUNS, TOP_N_HISTORY, TRIALS, USER_OUTCOMES
-from recsys_spark.session import session_settings
+from recsys_spark.session import default_parallelism, session_settings
 from recsys_spark.storage import Folder
 
 GROWING = (METRICS, RUNS, TOP_N_HISTORY, USER_OUTCOMES, TRIALS)
@@ -84,7 +84,7 @@ def ready_to_vacuum(spark: SparkSession) -> Iterator[None]:
     """Within this a VACUUM does what is asked for here, in a time that suits small tables."""
     wanted = {
         # by default it lists the files in 10,000 tasks
-        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(spark.sparkContext.defaultParallelism),
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(default_parallelism(spark)),
         # that nobody reads older versions was confirmed by a setting of our own
         "spark.databricks.delta.retentionDurationCheck.enabled": "false",
         # no commits that say so: with them each one would leave two files in the log

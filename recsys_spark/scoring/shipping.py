@@ -2,16 +2,15 @@
 
 A small value is broadcast. A large one, such as the vectors of millions of users, lies in one file on each node, which
 Spark fetches from the driver once for each executor; Python workers map it into their memory. They share the pages that
-they read, and start without reading the rest.
+they read, and start without reading the rest. Over Spark Connect, where there is no `sparkContext`, `connect_shipping`
+does the same by other means, and nothing is counted.
 """
 
 from __future__ import annotations
 
 import functools
-import mmap
-import pickle
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -19,11 +18,12 @@ from typing import Generic, TypeVar
 from pyspark import Accumulator, SparkFiles
 from pyspark.sql import SparkSession
 
+from recsys_spark.connect import is_connect
+from recsys_spark.scoring.connect_shipping import shipped_over_connect
+from recsys_spark.scoring.mapped import InFile, Pickled
+
 LEAST_IN_A_FILE = 1 << 20
 """Bytes of arrays from which on a value goes into a file."""
-
-ALIGNMENT = 64
-"""Bytes: where an array begins in the file, a multiple of a cache line."""
 
 T = TypeVar("T")
 
@@ -39,32 +39,21 @@ def shipped(spark: SparkSession, value: T) -> Callable[[], T]:
         spark: the session.
         value: anything that can be pickled; large numpy and pyarrow arrays cost no worker memory of its own.
     """
-    buffers: list[pickle.PickleBuffer] = []
-    pickled = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-    arrays = [buffer.raw() for buffer in buffers]
+    pickled = Pickled.of(value)
+    is_large = pickled.nbytes >= LEAST_IN_A_FILE
+    name = f"shipped-{uuid.uuid4().hex}"
+    if is_connect(spark):
+        return shipped_over_connect(spark, value, pickled if is_large else None, name)
     context = spark.sparkContext
-    if sum(array.nbytes for array in arrays) < LEAST_IN_A_FILE:
+    if not is_large:
         small = context.broadcast(value)
         return lambda: small.value
-    name = f"shipped-{uuid.uuid4().hex}"
     # Spark takes a file that already is where it would put it, and removes that folder at the end
     path = Path(SparkFiles.getRootDirectory()) / name
-    value_in_file: _Mapped[T] = _Mapped(pickled, name, _write(path, arrays))
+    value_in_file: _Mapped[T] = _Mapped(pickled.write(path), name)
     mapped = context.broadcast(value_in_file)
     context.addFile(str(path))
     return lambda: mapped.value.value
-
-
-def _write(path: Path, arrays: Sequence[memoryview]) -> tuple[tuple[int, int], ...]:
-    """Write the arrays, each aligned; gives where each begins and ends."""
-    spans = []
-    with path.open("wb") as file:
-        for array in arrays:
-            start = -(-file.tell() // ALIGNMENT) * ALIGNMENT
-            file.seek(start)
-            file.write(array)
-            spans.append((start, start + array.nbytes))
-    return tuple(spans)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,23 +61,19 @@ class _Mapped(Generic[T]):
     """A value whose arrays lie in a file that Spark has brought.
 
     Args:
-        pickled: the value without its arrays.
+        stored: reads it.
         file: its name, as `SparkFiles` knows it.
-        spans: where each array begins and ends in it.
     """
 
-    pickled: bytes
+    stored: InFile
     file: str
-    spans: tuple[tuple[int, int], ...]
 
     # the broadcast keeps this object in a worker, and this object the value
     @functools.cached_property
     def value(self) -> T:
         """The value, its arrays read-only."""
-        with Path(SparkFiles.get(self.file)).open("rb") as file:
-            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         # nothing from outside: the driver of this very application has pickled and broadcast it
-        value: T = pickle.loads(self.pickled, buffers=[whole[start:end] for start, end in self.spans])
+        value: T = self.stored.read(Path(SparkFiles.get(self.file)))
         return value
 
 
@@ -109,7 +94,11 @@ class Tally:
 
     @classmethod
     def start(cls, spark: SparkSession) -> Tally:
-        """Counts from zero."""
+        """Counts from zero.
+
+        Args:
+            spark: a session with a JVM of its own: accumulators are none of Spark Connect's.
+        """
         return cls(*(spark.sparkContext.accumulator(0) for _ in range(3)))
 
     def add(self, *, users: int, decided: int, scored: int) -> None:
@@ -117,8 +106,3 @@ class Tally:
         self.users.add(users)
         self.decided.add(decided)
         self.scored.add(scored)
-
-
-def cores(spark: SparkSession) -> int:
-    """Tasks that the session runs at the same time, as far as it knows yet."""
-    return spark.sparkContext.defaultParallelism

@@ -21,8 +21,9 @@ from recsys_spark.kernels.top_n import Kernel, PreparedItems, prepare
 from recsys_spark.schemas import ITEM, PinnedIds
 from recsys_spark.scoring.blocks import blocks_in_a_task, nanoseconds_per_pair
 from recsys_spark.scoring.entries import entries
-from recsys_spark.scoring.shipping import cores, shipped
+from recsys_spark.scoring.shipping import shipped
 from recsys_spark.scoring.work import Work, work_of
+from recsys_spark.session import default_parallelism
 from recsys_spark.spark_schema import to_spark
 from recsys_spark.storage import Folder
 
@@ -74,7 +75,7 @@ def tasks_for(plan: SimilarItemsPlan, spark: SparkSession) -> int:
     n = len(plan.items)
     # not the plan's own, which would be shipped with it
     nanoseconds = nanoseconds_per_pair(plan.scorer, screened=_prepared(plan).screens)
-    in_a_task = blocks_in_a_task(n * n * nanoseconds * 1e-9, blocks=max(n, 1), cores=cores(spark))
+    in_a_task = blocks_in_a_task(n * n * nanoseconds * 1e-9, blocks=max(n, 1), cores=default_parallelism(spark))
     return max(1, -(-n // in_a_task))
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from pyspark.sql import DataFrame
 
+from recsys_spark.connect import is_connect
 from recsys_spark.schemas import PinnedIds
 from recsys_spark.scoring.all_pairs import ScoringPlan, score_all_pairs
 from recsys_spark.scoring.blocks import blocks_in_a_task, estimated_seconds, files_in_a_task
-from recsys_spark.scoring.shipping import Tally, cores
-from recsys_spark.scoring.watching import watched
+from recsys_spark.scoring.shipping import Tally
+from recsys_spark.scoring.watching import tasks_watched, watched
 from recsys_spark.scoring.work import Work, work_of
+from recsys_spark.session import default_parallelism
 from recsys_spark.storage import Folder
 
 
@@ -39,11 +41,13 @@ def stage_lists(
     Returns:
         What it has taken, as the written lists tell.
     """
-    spark, tally = users.sparkSession, Tally.start(users.sparkSession)
+    spark = users.sparkSession
+    tally = None if is_connect(spark) else Tally.start(spark)
     seconds = estimated_seconds(plan, n_users=n_users, blocks=blocks)
-    files = blocks_in_a_task(seconds, blocks=blocks, cores=cores(spark))
+    files = blocks_in_a_task(seconds, blocks=blocks, cores=default_parallelism(spark))
     lists = score_all_pairs(users, plan, ids, tally=tally)
     pairs = n_users * len(plan.candidates)
-    with files_in_a_task(spark, files), watched(tally, say, users=n_users, pairs=pairs):
+    watch = tasks_watched(spark, say) if tally is None else watched(tally, say, users=n_users, pairs=pairs)
+    with files_in_a_task(spark, files), watch:
         lists.write.mode("overwrite").parquet(str(target))
     return work_of(target)

@@ -22,8 +22,9 @@ from recsys_spark.kernels.top_n import Kernel, PreparedItems, prepare
 from recsys_spark.schemas import ITEM, USER, PinnedIds
 from recsys_spark.scoring.blocks import blocks_in_a_task, nanoseconds_per_pair
 from recsys_spark.scoring.entries import entries
-from recsys_spark.scoring.shipping import cores, shipped
+from recsys_spark.scoring.shipping import shipped
 from recsys_spark.scoring.work import Work, work_of
+from recsys_spark.session import default_parallelism
 from recsys_spark.spark_schema import to_spark
 from recsys_spark.storage import Folder
 
@@ -108,7 +109,7 @@ def tasks_for(plan: TopUsersPlan, spark: SparkSession, *, n_items: int) -> int:
     prepared = prepared_users(plan)
     nanoseconds = nanoseconds_per_pair(prepared.scorer, screened=prepared.screens)
     seconds = n_items * len(plan.users) * nanoseconds * 1e-9
-    return max(1, -(-n_items // blocks_in_a_task(seconds, blocks=n_items, cores=cores(spark))))
+    return max(1, -(-n_items // blocks_in_a_task(seconds, blocks=n_items, cores=default_parallelism(spark))))
 
 
 def user_lists(items: DataFrame, plan: TopUsersPlan, ids: PinnedIds) -> DataFrame:

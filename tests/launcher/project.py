@@ -12,7 +12,7 @@ from typing import Any
 PRINTS_ITS_START = """\
 #!/bin/bash
 printf '%s\\n' "$@"
-for name in PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON SPARK_LOCAL_IP SPARK_SUBMIT_OPTS NUMBA_CACHE_DIR; do
+for name in PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON SPARK_LOCAL_IP SPARK_SUBMIT_OPTS NUMBA_CACHE_DIR SPARK_REMOTE; do
     printf '%s=%s\\n' "$name" "${!name-}"
 done
 """

@@ -115,6 +115,25 @@ class TestStart:
         assert "2g" not in started.lines
         assert set(options) <= set(started.lines)
 
+    @pytest.mark.parametrize("option", ["--remote", "--conf"])
+    def test_a_connect_server_is_named_to_pyspark_and_has_its_own_jars_and_memory(
+        self, project: Project, option: str
+    ) -> None:
+        given = {"--remote": "sc://there:1", "--conf": "spark.remote=sc://there:1"}[option]
+
+        for started in (project.start(option, given, "nightly"), project.start("nightly", SPARK_REMOTE="sc://there:1")):
+            assert started.exit_code == 0, started.stderr
+            assert started.environment("SPARK_REMOTE") == "sc://there:1"
+            assert not {"--jars", "--driver-memory", option, given} & set(started.lines)
+            assert started.environment("SPARK_LOCAL_IP") == ""
+
+    def test_a_connect_servers_token_is_warned_of_and_not_repeated(self, project: Project) -> None:
+        started = project.start("--remote", "sc://there:1/;token=canary", "nightly")
+
+        assert started.environment("SPARK_REMOTE") == "sc://there:1/;token=canary"
+        assert "export SPARK_REMOTE instead" in started.stderr
+        assert "canary" not in started.stderr
+
     def test_our_logging_joins_the_users_java_options(self, project: Project) -> None:
         started = project.start("nightly", SPARK_SUBMIT_OPTS="-Da=b")
 

@@ -18,7 +18,8 @@ import pytest
 from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
-from recsys_spark.scoring.shipping import ALIGNMENT, LEAST_IN_A_FILE, Tally, shipped
+from recsys_spark.scoring.mapped import ALIGNMENT
+from recsys_spark.scoring.shipping import LEAST_IN_A_FILE, Tally, shipped
 from tests.conftest import PROJECT
 from tests.end_to_end.runs import remove_cluster_folders
 from tests.scoring.on_master import N_ITEMS, N_USERS, is_mapped, plan_of

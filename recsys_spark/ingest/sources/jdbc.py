@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, DecimalType, IntegralType, TimestampNTZType, TimestampType
 
+from recsys_spark.connect import is_connect
 from recsys_spark.database.address import Address
 from recsys_spark.database.connection import connected, primary_key
 from recsys_spark.errors import ConfigError
@@ -33,7 +34,7 @@ def read(spark: SparkSession, source: TableSource, place: str) -> DataFrame:
     ranges are read at once. Each range is read in a transaction of its own.
 
     Args:
-        spark: a session with a JVM of its own.
+        spark: the session; over Spark Connect only a column that is named has ranges.
         source: its settings.
         place: what the rows' origin is called.
 
@@ -141,7 +142,8 @@ def _column_of_ranges(spark: SparkSession, source: TableSource, address: Address
             found=f"'{wanted}' ({source.place})",
             hint=f"the columns are: {columns}; conditions on any of them may stand in jdbc.predicates",
         )
-    if source.table is None or source.jdbc.partitions == 1:
+    if source.table is None or source.jdbc.partitions == 1 or is_connect(spark):
+        # over Spark Connect there is no connection of the driver's own to ask for the key
         return None
     with connected(spark, address) as connection:
         name = primary_key(connection, source.table, address.dialect.quotation_mark)
