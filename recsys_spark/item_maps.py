@@ -25,6 +25,7 @@ from recsys_spark.report.neighbours import neighbours
 from recsys_spark.report.settings import MapSettings
 from recsys_spark.schemas import EMBEDDING_MAPS, ITEM, PinnedIds
 from recsys_spark.similar_items import drawn_users
+from recsys_spark.spark_schema import from_arrow
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,4 +114,4 @@ def publish_maps(job: Job, maps: ItemMaps, ids: PinnedIds, model_id: str) -> Non
         same = {"method": layout.method, "parameter": layout.parameter, "normalised": layout.normalised} | signed
         columns |= {name: pa.repeat(pa.scalar(value, schema.field(name).type), n) for name, value in same.items()}
         tables.append(pa.table([columns[name] for name in schema.names], schema=schema))
-    publish_alone(job, ids, EMBEDDING_MAPS, job.spark.createDataFrame(pa.concat_tables(tables)))
+    publish_alone(job, ids, EMBEDDING_MAPS, from_arrow(job.spark, pa.concat_tables(tables)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructField, StructType
@@ -16,6 +16,11 @@ def to_spark(schema: pa.Schema) -> StructType:
     return StructType(
         [StructField(field.name, from_arrow_type(field.type), field.nullable, _comment(field)) for field in schema]
     )
+
+
+def from_arrow(spark: SparkSession, table: pa.Table) -> DataFrame:
+    """A table of the driver as a frame, also one without rows: Spark Connect does not look at its types by itself."""
+    return spark.createDataFrame(table, to_spark(table.schema) if table.num_rows == 0 else None)
 
 
 def conform(frame: DataFrame, schema: pa.Schema) -> DataFrame:

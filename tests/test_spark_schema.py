@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.errors import DataError
 from recsys_spark.schemas import RATINGS, TABLES, PinnedIds, TableSchema
-from recsys_spark.spark_schema import conform, to_spark
+from recsys_spark.spark_schema import conform, from_arrow, to_spark
 
 IDS = PinnedIds(user="long", item="string")
 SCHEMA = RATINGS.arrow(IDS)
@@ -87,3 +87,15 @@ def test_a_schema_without_a_name_or_comments_is_enforced_too(spark: SparkSession
     assert [row["id"] for row in conform(spark.range(2), schema).collect()] == [0, 1]
     with pytest.raises(DataError, match="table"):
         conform(spark.sql("SELECT 1 AS other"), schema)
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_table_of_the_driver_becomes_a_frame_of_its_types_whether_it_has_rows_or_not(
+    spark: SparkSession, rows: int
+) -> None:
+    table = pa.table({"item_index": pa.array(range(rows), pa.int32()), "title": pa.array(["a"] * rows, pa.string())})
+
+    frame = from_arrow(spark, table)
+
+    assert frame.dtypes == [("item_index", "int"), ("title", "string")]
+    assert frame.toArrow().to_pylist() == table.to_pylist()

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from recsys_spark.evaluation.rating import DIVERSIFIED, MAIN, Metric
 from recsys_spark.schemas import METRICS, PinnedIds
+from recsys_spark.spark_schema import from_arrow
 
 
 def metric_rows(
@@ -26,7 +27,7 @@ def metric_rows(
     """The rows of `metrics` for one run; a few thousand at most, so they are made on the driver."""
     run = {"run_id": run_id, "model_id": model_id, "strategy": strategy, "protocol": protocol}
     rows = pa.Table.from_pylist([run | m._asdict() | _apart(m.metric) for m in metrics], METRICS.arrow(ids))
-    return spark.createDataFrame(rows)
+    return from_arrow(spark, rows)
 
 
 def stored_metrics(metrics: DataFrame | None, model_id: str) -> list[Metric]:

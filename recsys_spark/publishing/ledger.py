@@ -20,6 +20,7 @@ from recsys_spark.publishing.sink import Sink
 from recsys_spark.publishing.summary import Summary
 from recsys_spark.run import Run
 from recsys_spark.schemas import RUNS, PinnedIds
+from recsys_spark.spark_schema import from_arrow
 from recsys_spark.storage import Folder
 
 INTENT = "publishing.json"
@@ -87,7 +88,7 @@ class Entry:
     def row(self, spark: SparkSession, ids: PinnedIds) -> DataFrame:
         """The row of the table."""
         maps = {"counts": list(self.counts.items()), "seconds": list(self.seconds.items())}
-        return spark.createDataFrame(pa.Table.from_pylist([asdict(self) | maps], RUNS.arrow(ids)))
+        return from_arrow(spark, pa.Table.from_pylist([asdict(self) | maps], RUNS.arrow(ids)))
 
 
 def entry_of(sink: Sink, run_id: str) -> Entry | None:

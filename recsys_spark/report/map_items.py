@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_spark.kernels.arrays import I32, Flags
+from recsys_spark.spark_schema import from_arrow
 
 TEXT_SHOWN = 160
 """Characters of a text; a page with ten thousand descriptions would not open on a phone."""
@@ -52,7 +53,7 @@ def map_items(
     """
     unknown = pa.table({"item_index": pa.array(np.flatnonzero(~known), pa.int32())})
     within = items.where(F.col("item_index") < len(known))
-    within = within.join(items.sparkSession.createDataFrame(unknown), on="item_index", how="left_anti")
+    within = within.join(from_arrow(items.sparkSession, unknown), on="item_index", how="left_anti")
     u = (F.pmod(F.xxhash64("item_index", F.lit(seed)), F.lit(_DRAWS)) + 1) / (_DRAWS + 1)
     drawn = within.orderBy(-F.log(u) / (F.col("n_ratings") + 1), "item_index").limit(most)
     if ratings is not None:

@@ -6,6 +6,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_spark.schemas import TRIALS, PinnedIds
+from recsys_spark.spark_schema import from_arrow
 from recsys_spark.tuning.search import Found
 from recsys_spark.tuning.space import as_texts
 
@@ -36,4 +37,4 @@ def trial_rows(spark: SparkSession, found: Found, *, ids: PinnedIds, run_id: str
         }
         for trial in found.trials
     ]
-    return spark.createDataFrame(pa.Table.from_pylist(rows, TRIALS.arrow(ids)))
+    return from_arrow(spark, pa.Table.from_pylist(rows, TRIALS.arrow(ids)))
