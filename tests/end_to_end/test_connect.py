@@ -49,7 +49,7 @@ def shipping(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return report
 
 
-@pytest.mark.parametrize("layout", ["delta", "parquet"])
+@pytest.mark.parametrize("layout", ["delta", pytest.param("parquet", marks=pytest.mark.slow)])
 def test_a_night_over_connect_publishes_the_rows_of_a_classic_one(
     server: str, sample: Finished, tmp_path: Path, layout: str
 ) -> None:
@@ -70,6 +70,16 @@ def test_a_night_over_connect_publishes_the_rows_of_a_classic_one(
 class TestShipping:
     def test_the_session_knows_what_it_is_and_how_many_tasks_it_runs(self, shipping: dict[str, Any]) -> None:
         assert (shipping["is_connect"], shipping["cores"]) == (True, 2)
+
+    def test_the_session_has_our_settings_beside_the_servers_own(self, shipping: dict[str, Any]) -> None:
+        assert shipping["settings"] == {
+            "spark.sql.session.timeZone": "UTC",
+            "spark.sql.shuffle.partitions": "4",
+            "spark.sql.codegen.wholeStage": "false",
+        }
+
+    def test_a_table_without_rows_keeps_its_types(self, shipping: dict[str, Any]) -> None:
+        assert shipping["empty"] == [["id", "int"]]
 
     def test_workers_import_the_package_that_the_session_has_sent(self, shipping: dict[str, Any]) -> None:
         assert len(shipping["workers"]) == 8

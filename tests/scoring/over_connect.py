@@ -27,8 +27,11 @@ from recsys_spark.scoring.shipping import shipped
 from recsys_spark.scoring.staging import stage_lists
 from recsys_spark.scoring.watching import tasks_watched
 from recsys_spark.session import build_session, default_parallelism
+from recsys_spark.spark_schema import from_arrow
 from recsys_spark.storage import Folder
 from tests.scoring.on_master import BLOCKS, N_USERS, plan_of, stored_users
+
+SETTINGS = ("spark.sql.session.timeZone", "spark.sql.shuffle.partitions", "spark.sql.codegen.wholeStage")
 
 LARGE = (64 << 20) + 4
 """Bytes: more than Python workers or gRPC's messages take at once by default."""
@@ -38,6 +41,8 @@ def main(folder: Path) -> None:
     """Report what reached the workers, which lists were made, and what was said meanwhile."""
     spark = build_session("shipping", delta=False)
     report: dict[str, Any] = {"is_connect": is_connect(spark), "cores": default_parallelism(spark)}
+    report["settings"] = {key: spark.conf.get(key) for key in SETTINGS}
+    report["empty"] = from_arrow(spark, pa.table({"id": pa.array([], pa.int32())})).dtypes
     report |= {"refused": refused(spark), "workers": shipped_to_workers(spark), "progress": progress(spark)}
     users = spark.read.parquet(str(stored_users(folder / "seen")))
     target, ids = Folder(str(folder / "lists")), PinnedIds(user="long", item="long")
