@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from recsys_spark.ingest.quality import DEFECTS, POLICIES
-from recsys_spark.schemas import ALL_TABLES, Column, IdKind, TableSchema
+from recsys_spark.schemas import ALL_TABLES, SCHEMA_VERSION, Column, TableSchema
 
 INTRODUCTION = """\
 # The tables
 
-Written by `docs/make_tables.py` from `recsys_spark/schemas.py`; do not edit by hand.
+Written by `docs/make_tables.py` from `recsys_spark/schemas/`; do not edit by hand. Version {version} of the schemas:
+`docs/schemas.json` has the same for programs, [catalog.md](catalog.md) says what a version promises and how the tables
+get names in a catalog.
 
 All tables lie under `output.path`. With `output.format: delta` each is a Delta table in a folder of its name (reader
 version 1, no deletion vectors: delta-rs, DuckDB and Polars read them). With `output.format: parquet` the tables of the
@@ -23,6 +25,7 @@ tables that keep several runs lie in `<table>/run_id=<run_id>/`, and those that 
 of one complete run, and a reader who joins another table on `run_id` finds its rows there. `ratings` and `quarantine`,
 `items` and `users` may for a moment be ahead of `top_n`. The tables that belong to no night change by themselves, each
 at once, when their jobs are run; `similar_items` also at the end of a night, if `similar_items.enabled` asks for it.
+`user_lists` follows `top_n` in one commit of its own (Delta, with `output.change_data_feed: true`).
 
 *id* is the source's own type, `string` or `long`, pinned on the first night. A column that is not marked *nullable*
 never holds a null; that is checked whenever a table is written.
@@ -45,7 +48,7 @@ OTHERS = """\
 
 def main() -> None:
     """Write the page beside this file."""
-    parts = [INTRODUCTION, *(section(table) for table in ALL_TABLES), reasons(), OTHERS]
+    parts = [INTRODUCTION.format(version=SCHEMA_VERSION), *(section(table) for table in ALL_TABLES), reasons(), OTHERS]
     (Path(__file__).parent / "tables.md").write_text("\n".join(parts), encoding="utf-8")
 
 
@@ -59,8 +62,7 @@ def section(table: TableSchema) -> str:
 
 def type_of(column: Column) -> str:
     """The type as the page shows it."""
-    name = "id" if isinstance(column.type, IdKind) else str(column.type)
-    return f"{name}, nullable" if column.nullable else name
+    return f"{column.type_name}, nullable" if column.nullable else column.type_name
 
 
 def reasons() -> str:
