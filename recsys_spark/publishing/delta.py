@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys_spark.layouts import OF_RUN
-from recsys_spark.publishing.sink import PARTS_OF_RUNS
+from recsys_spark.publishing.sink import PARTS_OF_RUNS, Place
 from recsys_spark.schemas import TOP_N, PinnedIds, TableSchema
 from recsys_spark.spark_schema import conform
 from recsys_spark.storage import Folder
@@ -47,6 +47,15 @@ class DeltaSink:
     def location(self, table: TableSchema) -> str:
         """See `Sink.location`."""
         return str(self._output / table.name)
+
+    def place(self, table: TableSchema) -> Place | None:
+        """See `Sink.place`."""
+        return Place(self.location(table), by_run=False) if self._exists(table) else None
+
+    def columns(self, table: TableSchema) -> dict[str, str] | None:
+        """See `Sink.columns`."""
+        rows = self.read(table)
+        return None if rows is None else dict(rows.dtypes)
 
     def replace(self, table: TableSchema, rows: DataFrame) -> None:
         """See `Sink.replace`."""

@@ -13,10 +13,13 @@ import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_type
 
 from recsys_spark.layouts import POINTER
-from recsys_spark.publishing.sink import PARTS_OF_RUNS
+from recsys_spark.publishing.sink import PARTS_OF_RUNS, Place
 from recsys_spark.schemas import PinnedIds, TableSchema
 from recsys_spark.spark_schema import conform, to_spark
 from recsys_spark.storage import Folder
@@ -42,19 +45,11 @@ class ParquetSink:
 
     def read(self, table: TableSchema) -> DataFrame | None:
         """See `Sink.read`."""
-        parts = self._output / table.name
-        pointer = self._output.read_json(POINTER) or {"tables": {}}
-        place = pointer["tables"].get(table.name)
-        schema = to_spark(table.arrow(self._ids))
-        if place is not None:
-            return self._spark.read.schema(schema).parquet(str(self._output / place))
-        alone = self._visible_alone(table)
-        if alone is not None:
-            return self._spark.read.schema(schema).parquet(str(alone))
-        if not parts.exists():
+        place, schema = self.place(table), to_spark(table.arrow(self._ids))
+        if place is None:
             return None
         # Spark puts the column of the parts last
-        return self._spark.read.schema(schema).parquet(str(parts)).select(*schema.names)
+        return self._spark.read.schema(schema).parquet(place.location).select(*schema.names)
 
     def location(self, table: TableSchema) -> str:
         """See `Sink.location`."""
@@ -62,6 +57,33 @@ class ParquetSink:
         if inside.exists():
             return str(inside)
         return str(self._visible_alone(table) or self._output / table.name)
+
+    def place(self, table: TableSchema) -> Place | None:
+        """See `Sink.place`."""
+        pointer = self._output.read_json(POINTER) or {"tables": {}}
+        inside = pointer["tables"].get(table.name)
+        if inside is not None:
+            return Place(str(self._output / inside), by_run=False)
+        alone = self._visible_alone(table)
+        if alone is not None:
+            return Place(str(alone), by_run=False)
+        parts = self._output / table.name
+        return Place(str(parts), by_run=True) if parts.exists() else None
+
+    def columns(self, table: TableSchema) -> dict[str, str] | None:
+        """See `Sink.columns`. Of a table with a part for each run the newest one tells them."""
+        place = self.place(table)
+        if place is None:
+            return None
+        parts = Folder(place.location)
+        newest = self._runs_of(parts)[-1:] if place.by_run else []
+        folder = parts / newest[0] if newest else parts
+        files = folder.parquet_files()
+        if not files:
+            return None
+        found = pq.read_schema(files[0], filesystem=folder.arrow[0])
+        types = {field.name: _type_name(field.type) for field in found}
+        return types | ({"run_id": "string"} if place.by_run else {})
 
     def replace(self, table: TableSchema, rows: DataFrame) -> None:
         """See `Sink.replace`."""
@@ -163,3 +185,8 @@ class ParquetSink:
         if without is not None:
             schema = schema.remove(schema.get_field_index(without))
         conform(rows, schema).write.mode("overwrite").parquet(str(place))
+
+
+def _type_name(kind: pa.DataType) -> str:
+    """A type of a file in Spark's words; a file's timestamps may have lost their zone, ours are all UTC."""
+    return from_arrow_type(kind).simpleString().replace("timestamp_ntz", "timestamp")

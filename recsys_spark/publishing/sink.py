@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pyspark.sql import DataFrame
 
@@ -10,6 +10,14 @@ from recsys_spark.schemas import METRICS, TOP_N_HISTORY, USER_OUTCOMES, TableSch
 
 PARTS_OF_RUNS = (TOP_N_HISTORY, USER_OUTCOMES, METRICS)
 """The tables in which each run has rows of its own."""
+
+
+class Place(NamedTuple):
+    """Where the files lie that a reader of a table sees now."""
+
+    location: str
+    by_run: bool
+    """Whether they lie in a folder for each run, which tells their column `run_id`."""
 
 
 class Sink(Protocol):
@@ -20,6 +28,12 @@ class Sink(Protocol):
 
     def location(self, table: TableSchema) -> str:
         """Where a reader finds the table."""
+
+    def place(self, table: TableSchema) -> Place | None:
+        """Where the files of the table lie that a reader sees now; none if it has never been written."""
+
+    def columns(self, table: TableSchema) -> dict[str, str] | None:
+        """Name and type, in Spark's words, of the columns that the table has now; none if there is no such table."""
 
     def replace(self, table: TableSchema, rows: DataFrame) -> None:
         """Make `rows` the table's whole content, visible at once or with the next `publish`."""

@@ -243,8 +243,24 @@ class SinkContract:
         assert output.visible_run() == "run-1"
         assert output.rows("top_n", ["score"])["score"].unique().to_pylist() == [1.0]
 
+    def test_a_table_tells_where_its_files_are_and_what_columns_they_have(
+        self, spark: SparkSession, sink: SinkFactory, tmp_path: Path
+    ) -> None:
+        self.publish_run(spark, sink, "run-1", score=1.0)
+        sink("run-1").publish_alone(RANKED_PAIRS, ranked_pairs(spark, "run-1"))
+
+        for table in (TOP_N, TOP_N_HISTORY, ITEMS, USER_OUTCOMES, RANKED_PAIRS):
+            by_spark, place = sink("run-9").read(table), sink("run-9").place(table)
+            assert by_spark is not None
+            assert place is not None
+            files = {file.removeprefix("file://").partition("/run_id=")[0] for file in by_spark.inputFiles()}
+            assert all(file.startswith(place.location) for file in files)
+            assert sink("run-9").columns(table) == dict(by_spark.dtypes)
+
     def test_a_table_that_was_never_written_reads_as_none(self, sink: SinkFactory) -> None:
-        assert sink("run-1").read(TOP_N) is None
+        never = sink("run-1")
+
+        assert (never.read(TOP_N), never.place(TOP_N), never.columns(TOP_N)) == (None, None, None)
 
     def publish_run(self, spark: SparkSession, sink: SinkFactory, run_id: str, *, score: float, keep: int = 7) -> None:
         writer, rows = sink(run_id), top_n(spark, run_id, score)
