@@ -250,4 +250,6 @@ def _damaged(name: str, path: Path, error: Exception) -> DataError:
 def _made_by(name: str) -> str:
     nightly = ("top_n", "top_n_history", "user_outcomes", "items", "users", "ratings", "quarantine", "metrics", "runs")
     job = {"trials": "tune", "item_vectors": "vectors", "user_vectors": "vectors", "embedding_maps": "report"}
+    if name == "user_lists":
+        return "a night with output.change_data_feed: true makes it"
     return f"the job {'nightly' if name in nightly else job.get(name, name)} makes it"

@@ -7,7 +7,8 @@ without the days of grace that VACUUM gives: who still reads an older version ha
 A commit of ours names the run that the one before names, as the sink asks the newest commit which run is visible.
 
 The log itself says nothing of ids as long as files have no statistics of their columns, which `DeltaSink` sees to. The
-entries of a table that was made without that are deleted behind a checkpoint.
+entries of a table that was made without that are deleted behind a checkpoint. So are those of a table with a change
+feed, whose older changes are files that go, too: who asks for them is told that there is no such version.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from recsys_spark.storage import Folder
 
 LOG = "_delta_log"
 CHECKPOINTS = "delta.checkpointInterval"
+FEED = "delta.enableChangeDataFeed"
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
@@ -66,17 +68,28 @@ class DeltaTable:
             n_doomed = rows.count() - kept.count()
             if n_doomed:
                 self._overwrite(kept)
-            cut = self._log_has_statistics()
-            if cut:
+            unneeded, properties = self._unneeded(), self._properties()
+            has_statistics = self._log_has_statistics(properties)
+            if has_statistics:
                 self._drop_statistics()
+                unneeded = self._unneeded()
+            if cut := has_statistics or (bool(unneeded) and properties.get(FEED) == "true"):
+                self._make_checkpoint()
         finally:
             self._spark.conf.unset(USER_METADATA)
-        self._delete_unneeded()
         if cut:
+            # before the files: a job that is stopped in between finds them the next time, and does both again
             self._cut_log()
+        for path in unneeded:
+            self._place.arrow[0].delete_file(path)
         return n_doomed
 
-    def _delete_unneeded(self) -> None:
+    def _unneeded(self) -> list[str]:
+        """The files that the current version does not need, changes of earlier ones among them.
+
+        Raises:
+            DataError: one that it needs is not there.
+        """
         files, root = self._place.arrow
         found = files.get_file_info(pafs.FileSelector(root, recursive=True))
         log = posixpath.join(root, LOG)
@@ -87,21 +100,22 @@ class DeltaTable:
             raise DataError(self._name, expected="the files that its log names", found=example)
         # Hadoop's checksums of local files
         needed |= {posixpath.join(posixpath.dirname(f), f".{posixpath.basename(f)}.crc") for f in needed}
-        for path in sorted(data - needed):
-            files.delete_file(path)
+        return sorted(data - needed)
 
-    def _log_has_statistics(self) -> bool:
+    def _log_has_statistics(self, properties: dict[str, str]) -> bool:
         """Whether a table was made without our properties, or its log has entries from that time."""
-        if not set(NO_STATISTICS.items()) <= set(self._properties().items()):
+        if not set(NO_STATISTICS.items()) <= set(properties.items()):
             return True
         files, log = (self._place / LOG).arrow
         entries = (f.path for f in files.get_file_info(pafs.FileSelector(log)) if f.extension == "json")
         return any(b"minValues" in files.open_input_stream(path).read() for path in entries)
 
     def _drop_statistics(self) -> None:
-        """Write files and log anew without statistics, up to a checkpoint."""
+        """Write the files anew without statistics."""
         self._set(NO_STATISTICS)
         self._overwrite(self._rows())
+
+    def _make_checkpoint(self) -> None:
         before = self._properties().get(CHECKPOINTS)
         # from now on every commit makes a checkpoint, this one too
         self._set({CHECKPOINTS: "1"})

@@ -17,12 +17,12 @@ from pyspark.sql import SparkSession
 
 from recsys_spark.maintenance.leftovers import Leftover
 from recsys_spark.publishing.delta import is_table
-from recsys_spark.schemas import METRICS, RUNS, TOP_N_HISTORY, TRIALS, USER_OUTCOMES
+from recsys_spark.schemas import METRICS, RUNS, TOP_N_HISTORY, TRIALS, USER_LISTS, USER_OUTCOMES
 from recsys_spark.session import default_parallelism, session_settings
 from recsys_spark.storage import Folder
 
-GROWING = (METRICS, RUNS, TOP_N_HISTORY, USER_OUTCOMES, TRIALS)
-"""Tables to which runs add files. All others are written anew each time."""
+GROWING = (METRICS, RUNS, TOP_N_HISTORY, USER_OUTCOMES, TRIALS, USER_LISTS)
+"""Tables to which runs add files, if only by changing some rows. All others are written anew each time."""
 
 SMALL_FILE = 32 * 2**20
 """Bytes; files below are put together."""

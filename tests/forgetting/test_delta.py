@@ -162,13 +162,9 @@ def test_nothing_is_deleted_where_a_file_of_the_current_version_is_lacking(
     before = sorted(tmp_path.rglob("*"))
 
     with pytest.raises(DataError, match="not there"):
-        erase_files_alone(spark, tmp_path)
+        DeltaTable(spark, Folder(str(tmp_path / "top_users")), "top_users")._unneeded()
 
     assert sorted(tmp_path.rglob("*")) == before
-
-
-def erase_files_alone(spark: SparkSession, output: Path) -> None:
-    DeltaTable(spark, Folder(str(output / "top_users")), "top_users")._delete_unneeded()
 
 
 def test_an_output_with_delta_tables_is_not_taken_for_one_of_parquet(
