@@ -64,7 +64,7 @@ progress() {
 # stop EXIT_CODE STATUS CODE MESSAGE HINT: one line for people on stderr, the summary for programs on stdout.
 stop() {
     progress "$4. $5"
-    printf '{"run_id": null, "job": null, "as_of": null, "status": "%s", "tables": {}, "counts": {}, "metrics": {}, "audit": {}, "warnings": [], ' "$2"
+    printf '{"run_id": null, "job": null, "as_of": null, "status": "%s", "tables": {}, "catalog": {}, "counts": {}, "metrics": {}, "audit": {}, "warnings": [], ' "$2"
     printf '"seconds": {}, "model_id": null, "answers": null, "error": {"code": "%s", "message": "%s", "hint": "%s"}}\n' \
         "$3" "$(json_escaped "$4")" "$(json_escaped "$5")"
     exit "$1"

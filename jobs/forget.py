@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 def run(job: Job) -> None:
     """Called with a session once the configuration is known to be sound."""
+    from recsys_spark.following import follow
     from recsys_spark.forgetting.erasure import forget
-    from recsys_spark.serving import serve_if_wanted
 
     forget(job)
-    serve_if_wanted(job, anew=True)
+    follow(job, anew=True)
 
 
 def main() -> None:

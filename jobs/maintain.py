@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 def run(job: Job) -> None:
     """Called with a session once the configuration is known to be sound."""
+    from recsys_spark.following import name_tables_if_wanted
     from recsys_spark.maintenance.maintain import maintain
 
     maintain(job)
+    # a catalog lists the runs of Parquet tables, some of which are gone now
+    name_tables_if_wanted(job)
 
 
 def main() -> None:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 def run(job: Job) -> None:
     """Called with a session once the configuration is known to be sound."""
+    from recsys_spark.following import follow
     from recsys_spark.rollback import roll_back
-    from recsys_spark.serving import serve_if_wanted
 
     roll_back(job, job.arguments["to"])
-    serve_if_wanted(job)
+    follow(job)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,18 +7,30 @@ from dataclasses import replace
 from pyspark.sql import DataFrame
 
 from recsys_spark import __version__, config
+from recsys_spark.cataloguing import prepare_catalog, register
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.job import Job
 from recsys_spark.publishing import ledger
+from recsys_spark.publishing.earlier_tables import note_version, require_fitting
 from recsys_spark.publishing.ledger import Entry
 from recsys_spark.publishing.sink import Sink
 from recsys_spark.publishing.sinks import SINKS
 from recsys_spark.publishing.standing import Attempt, Standing, standing_to
 from recsys_spark.publishing.summary import Summary
-from recsys_spark.schemas import RUNS, TABLES, PinnedIds, TableSchema
+from recsys_spark.schemas import ALL_TABLES, RUNS, TABLES, PinnedIds, TableSchema
 
-NOT_OF_A_NIGHT = ("run", "tune", "pairs", "similar_items", "serve", "report", "maintenance")
-"""Sections of the configuration that change nothing about what a night publishes."""
+NOT_OF_A_NIGHT = (
+    "run",
+    "tune",
+    "pairs",
+    "similar_items",
+    "serve",
+    "report",
+    "maintenance",
+    "output.catalog",
+    "output.change_data_feed",
+)
+"""What of the configuration changes nothing about what a night publishes."""
 
 
 def sink_of(job: Job, ids: PinnedIds) -> Sink:
@@ -28,11 +40,13 @@ def sink_of(job: Job, ids: PinnedIds) -> Sink:
 
 def open_books(job: Job) -> Standing:
     """Finish the books of a run that died while it published, and find out how this one stands to the visible run."""
+    prepare_catalog(job)
     known = Vocabularies.load(job.run.state)
     attempt = Attempt(job.run.as_of, job.fingerprint, config_hash(job), __version__, job.settings.run.force)
     if known is None:
         return standing_to(None, attempt)
     sink = sink_of(job, known.ids)
+    require_fitting(sink, known.ids, ALL_TABLES, state=job.run.state)
     _repair(job, sink, known.ids)
     standing = standing_to(ledger.visible_entry(sink), attempt)
     visible = standing.visible
@@ -81,14 +95,18 @@ def enter(job: Job, ids: PinnedIds, *, restored_run: str | None = None) -> None:
     job.summary.warnings = job.run.warnings
     job.run.summaries.write_json(f"{job.run.run_id}.json", job.summary.as_dict())
     ledger.settle(job.run.state)
+    note_version(job.run.state)
 
 
 def publish_alone(job: Job, ids: PinnedIds, table: TableSchema, rows: DataFrame) -> None:
     """Make a table that belongs to no night visible, once it is sure that the output is still this run's."""
-    job.check_lock()
     sink = sink_of(job, ids)
+    prepare_catalog(job)
+    require_fitting(sink, ids, [table], state=job.run.state)
+    job.check_lock()
     sink.publish_alone(table, rows)
     job.summary.tables[table.name] = sink.location(table)
+    register(job, sink, ids, [table])
 
 
 def config_hash(job: Job) -> str:

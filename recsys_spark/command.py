@@ -287,7 +287,8 @@ def _show_plan(name: str, settings: Settings) -> None:
     print(f"plan of {name}:", file=sys.stderr)
     for step in PLANS[name].split("; "):
         print(f"  {step}", file=sys.stderr)
-    print(f"  output: {settings.output.format} in {Folder(settings.output.path)}", file=sys.stderr)
+    named = "" if settings.output.catalog is None else f", with names in {settings.output.catalog}"
+    print(f"  output: {settings.output.format} in {Folder(settings.output.path)}{named}", file=sys.stderr)
 
 
 def _parser(name: str, own: OwnArguments | None) -> Arguments:

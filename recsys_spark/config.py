@@ -183,8 +183,14 @@ def as_tree(settings: Section) -> Tree:
 
 
 def digest(settings: Section, *, leave_out: Sequence[str] = ()) -> str:
-    """A hash of the resolved settings (sha256, 16 hex digits), without the sections named."""
-    tree = {key: value for key, value in as_tree(settings).items() if key not in leave_out}
+    """A hash of the resolved settings (sha256, 16 hex digits), without the sections and the dotted keys named."""
+    tree = as_tree(settings)
+    for key in leave_out:
+        *sections, name = key.split(".")
+        inside = tree
+        for section in sections:
+            inside = inside[section]
+        inside.pop(name)
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -28,6 +28,7 @@ from recsys_spark.evaluation.rating import Metric
 from recsys_spark.evaluation.rows import metric_rows, nested, stored_metrics
 from recsys_spark.fitting import start_of, take_into_use, trainer_of
 from recsys_spark.folding import folded_in
+from recsys_spark.following import follow
 from recsys_spark.ingest import night
 from recsys_spark.ingest.encoding import Vocabularies
 from recsys_spark.ingest.exclusions import ExclusionCounts
@@ -57,7 +58,6 @@ from recsys_spark.schemas import (
     USERS,
 )
 from recsys_spark.scoring.staging import stage_lists
-from recsys_spark.serving import serve_if_wanted
 from recsys_spark.settings import Settings
 from recsys_spark.side_by_side import side_by_side
 from recsys_spark.similar_items import similar_items_of_night
@@ -73,7 +73,7 @@ def nightly(job: Job) -> None:
     standing = open_books(job)
     if standing.nothing_to_do and standing.visible is not None and job.from_stage is None:
         leave_as_it_is(job, standing.visible)
-        serve_if_wanted(job)
+        follow(job)
         return
     steps: dict[str, Callable[[Job], object]] = {"ingest": ingest, "train": train, "evaluate": evaluate, "score": score}
     reusing = True
@@ -88,7 +88,7 @@ def nightly(job: Job) -> None:
         job.discard(stage)
         step(job)
     publish(job, standing)
-    serve_if_wanted(job)
+    follow(job)
     similar_items_of_night(job)
     report_of_night(job)
 
@@ -219,7 +219,7 @@ def score_and_publish(job: Job) -> None:
     job.discard("score")
     score(job)
     publish(job, standing)
-    serve_if_wanted(job)
+    follow(job)
 
 
 def score(job: Job) -> None:

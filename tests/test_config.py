@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
 from recsys_spark import config
+from recsys_spark.bookkeeping import NOT_OF_A_NIGHT
 from recsys_spark.errors import ConfigError, ConfigErrors
 from recsys_spark.ingest.settings import SeenFilter
 from recsys_spark.settings import Settings
@@ -61,21 +63,43 @@ def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one(
     assert "greater than or equal to 1" in by_key["training.epochs"].expected
 
 
-@pytest.mark.parametrize(
-    ("override", "key"),
-    [
-        ("output.catalog=a.b", "output.catalog"),
-    ],
-)
-def test_what_cannot_be_done_yet_is_accepted_only_at_its_default(override: str, key: str) -> None:
-    found = problem(override)
+class Unfinished(config.Section):
+    """Has a setting that is declared and does nothing yet."""
 
-    assert found.subject == key
-    assert "not yet" in found.expected
+    shape: Annotated[str | None, config.NotYet()] = None
 
 
-def test_a_declared_key_that_does_nothing_yet_may_be_written_with_its_default() -> None:
-    assert load("split.strategy=random", "output.catalog=null").split.strategy == "random"
+def test_what_cannot_be_done_yet_is_accepted_only_at_its_default() -> None:
+    assert config.load(Unfinished, [], ["shape=null"]).shape is None
+
+    with pytest.raises(ConfigError) as raised:
+        config.load(Unfinished, [], ["shape=round"])
+
+    assert raised.value.subject == "shape"
+    assert "not yet" in raised.value.expected
+
+
+@pytest.mark.parametrize("name", ["shop", "main.shop", "spark_catalog.shop-1"])
+def test_a_catalog_is_a_schema_or_a_catalog_and_a_schema(name: str) -> None:
+    assert load(f"output.catalog={name}").output.catalog == name
+
+
+@pytest.mark.parametrize("name", ["a.b.c", "a`b", "1shop", "a..b", "'a b'"])
+def test_what_is_no_name_of_a_schema_is_refused(name: str) -> None:
+    assert problem(f"output.catalog={name}").subject == "output.catalog"
+
+
+def test_parquet_files_have_no_change_feed_and_a_catalog_of_them_needs_the_run_before() -> None:
+    assert "output.format delta" in problem("output.format=parquet", "output.change_data_feed=true").expected
+    assert "output.history" in problem("output.format=parquet", "output.catalog=shop", "output.history=1").expected
+    assert load("output.catalog=shop", "output.history=1", "output.change_data_feed=true").output.change_data_feed
+
+
+def test_names_and_feeds_that_follow_a_night_are_not_part_of_its_identity() -> None:
+    plain, followed = load(), load("output.catalog=shop", "output.change_data_feed=true")
+
+    assert config.digest(plain, leave_out=NOT_OF_A_NIGHT) == config.digest(followed, leave_out=NOT_OF_A_NIGHT)
+    assert config.digest(plain) != config.digest(followed)
 
 
 def test_settings_cannot_be_changed_once_they_are_made() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from recsys_spark.config import NotYet, Section
+from recsys_spark.config import Section
 from recsys_spark.database.address import Address
 from recsys_spark.database.settings import Connecting, Url
 from recsys_spark.secret import Location, Secret
@@ -21,11 +21,27 @@ class OutputSettings(Section):
     format: Literal["delta", "parquet"] = "delta"
     """delta: one table per folder; parquet: run folders behind an atomic pointer."""
 
-    catalog: Annotated[str | None, NotYet()] = None
-    """Publish as tables of this catalog and schema."""
+    catalog: str | None = Field(None, pattern=r"^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)?$")
+    """`catalog.schema`, or a schema of the session's own catalog: the tables have names there, too. The schema is made
+    if it is missing. None: they are read by path alone."""
+
+    change_data_feed: bool = False
+    """Keep the table `user_lists`, whose change data feed tells which users' lists a run has changed. Delta only."""
 
     history: int = Field(7, ge=1)
     """Runs kept in `top_n_history` and `user_outcomes`."""
+
+    @model_validator(mode="after")
+    def _can_follow(self) -> Self:
+        if self.format == "parquet":
+            if self.change_data_feed:
+                raise ValueError("output.format delta for output.change_data_feed: Parquet files have no change feed")
+            if self.catalog is not None and self.history < 2:
+                raise ValueError(
+                    "output.history of at least 2 for output.catalog with output.format parquet: "
+                    "a name leads to the run before for a moment"
+                )
+        return self
 
 
 AT_LEAST, AT_MOST = "min_", "max_"

@@ -28,6 +28,9 @@ COUNTS = (
     "pairs_skipped",
     "rows_published",
     "similar_items_published",
+    "lists_new",
+    "lists_changed",
+    "lists_gone",
     "ok",
     "cold_fallback",
     "error",
@@ -52,7 +55,8 @@ STATUSES = (
 class Summary:
     """How a job ended.
 
-    `counts` holds what is known; a job that does one part knows that part. `answers` is the question that lists answer.
+    `tables` says where they lie, `catalog` what those are called that have a name in one. `counts` holds what is known;
+    a job that does one part knows that part. `answers` is the question that lists answer.
     """
 
     run_id: str | None = None
@@ -60,6 +64,7 @@ class Summary:
     as_of: str | None = None
     status: str = "failed"
     tables: dict[str, str] = field(default_factory=dict)
+    catalog: dict[str, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     audit: dict[str, Any] = field(default_factory=dict)
