@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -124,15 +123,19 @@ class UserLists:
         return counts
 
     def _merge(self, changes: DataFrame) -> None:
-        columns = {column.name: f"new.{column.name}" for column in USER_LISTS.columns}
-        (
-            DeltaTable.forPath(self._spark, str(self._place))
-            .alias("old")
-            .merge(changes.alias("new"), "old.user_id = new.user_id AND old.variant <=> new.variant")
-            .whenMatchedDelete(f"new.change = '{GONE}'")
-            .whenMatchedUpdate(set=dict(columns))
-            .whenNotMatchedInsert(f"new.change <> '{GONE}'", values=dict(columns))
-            .execute()
+        names = [column.name for column in USER_LISTS.columns]
+        # in SQL, which needs no JVM beside the driver; pyspark fills the braces of the text
+        place = str(self._place).replace("{", "{{").replace("}", "}}")
+        self._spark.sql(
+            f"""
+            MERGE INTO delta.`{place}` AS old USING {{changes}} AS new
+            ON old.user_id = new.user_id AND old.variant <=> new.variant
+            WHEN MATCHED AND new.change = '{GONE}' THEN DELETE
+            WHEN MATCHED THEN UPDATE SET {", ".join(f"{name} = new.{name}" for name in names)}
+            WHEN NOT MATCHED AND new.change <> '{GONE}' THEN
+            INSERT ({", ".join(names)}) VALUES ({", ".join(f"new.{name}" for name in names)})
+            """,
+            changes=changes,
         )
 
     def _rows(self) -> DataFrame:
