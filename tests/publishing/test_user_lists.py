@@ -195,11 +195,12 @@ def test_whoever_is_forgotten_is_in_no_file_and_the_feed_begins_anew(follower: F
 
 def test_maintenance_is_no_change_and_takes_the_files_of_old_changes(follower: Follower) -> None:
     follower.follow(NIGHT | {(ANN, "short"): [(5, 4.5)]}, "run-2")
-    follower.follow(NIGHT, "run-3")
+    assert (follower.place / "_change_data").exists()
+    follower.follow(NIGHT | {(ANN, "short"): [(5, 4.5)], ("new", None): [(1, 1.0)]}, "run-3")
     place, version, spark = Folder(str(follower.place)), follower.version, follower.spark
     before = follower.rows()
 
-    assert delta_tables.compact(spark, place, most=0) is not None
+    assert delta_tables.compact(spark, place, most=1) == (2, 1)
     with delta_tables.ready_to_vacuum(spark):
         delta_tables.vacuum(spark, place, hours=0, now=datetime.now(UTC))
 
@@ -207,7 +208,7 @@ def test_maintenance_is_no_change_and_takes_the_files_of_old_changes(follower: F
     assert not (follower.place / "_change_data").exists()
     pd.testing.assert_frame_equal(follower.rows(), before)
     assert follower.table.reflected_run() == "run-3"
-    assert follower.follow({(ANN, None): NIGHT[ANN, None]}, "run-4") == (0, 0, 3)
+    assert follower.follow({(ANN, None): NIGHT[ANN, None]}, "run-4") == (0, 0, 4)
 
 
 def test_entries_differ_by_any_of_their_columns_and_nulls_are_equal(spark: SparkSession) -> None:
