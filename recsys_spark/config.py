@@ -15,11 +15,11 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from recsys_spark.errors import ConfigError, ConfigErrors
 from recsys_spark.secret import Secret, masked
@@ -32,26 +32,6 @@ class Section(BaseModel):
     """Base of all settings: frozen, nothing unknown accepted, a docstring under each field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def _refuse_what_is_not_there_yet(cls, value: Any, info: ValidationInfo) -> Any:
-        field = cls.model_fields[info.field_name or ""]
-        for mark in field.metadata:
-            if isinstance(mark, NotYet) and mark.refuses(value, field.get_default(call_default_factory=True)):
-                raise PydanticCustomError("not_yet", "{default}", {"default": _shown(field.get_default())})
-        return value
-
-
-class NotYet(NamedTuple):
-    """Marks a declared setting, or some of its values, that this version cannot honour yet."""
-
-    values: tuple[Any, ...] = ()
-    """The values refused; none named: every value but the default."""
-
-    def refuses(self, value: Any, default: Any) -> bool:
-        """Whether the value is one that this version cannot honour."""
-        return value in self.values if self.values else value != default
 
 
 def load(root: type[S], files: Sequence[Path], overrides: Sequence[str] = ()) -> S:
@@ -260,10 +240,6 @@ def _problem(root: type[Section], tree: Tree, detail: ErrorDetails) -> ConfigErr
         case "password_in_uri":
             hint = "where Spark looks for credentials: docs/secrets.md"
             return ConfigError(key, expected=detail["msg"], found="one with a password (not shown)", hint=hint)
-        case "not_yet":
-            expected = f"{detail['msg']} (other values: not yet)"
-            hint = "declared, so that it keeps its name, but this version cannot do it yet"
-            return ConfigError(key, expected=expected, found=_shown(value), hint=hint)
         case "union_tag_invalid":
             expected = "one of " + str(detail.get("ctx", {}).get("expected_tags", ""))
             return ConfigError(f"{key}.name", expected=expected, found=_shown(value.get("name")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import pytest
 
@@ -61,22 +60,6 @@ def test_every_problem_is_told_in_one_go_with_its_key_and_the_nearest_valid_one(
     assert "source" in by_key["sorce"].hint
     assert by_key["training.epochs"].found == "0"
     assert "greater than or equal to 1" in by_key["training.epochs"].expected
-
-
-class Unfinished(config.Section):
-    """Has a setting that is declared and does nothing yet."""
-
-    shape: Annotated[str | None, config.NotYet()] = None
-
-
-def test_what_cannot_be_done_yet_is_accepted_only_at_its_default() -> None:
-    assert config.load(Unfinished, [], ["shape=null"]).shape is None
-
-    with pytest.raises(ConfigError) as raised:
-        config.load(Unfinished, [], ["shape=round"])
-
-    assert raised.value.subject == "shape"
-    assert "not yet" in raised.value.expected
 
 
 @pytest.mark.parametrize("name", ["shop", "main.shop", "spark_catalog.shop-1"])
