@@ -40,13 +40,13 @@ class Accident:
         run: the night.
         events: Spark's log of what happened.
         executor: the number of the one that ran on the machine.
-        said: what the machine's worker had written.
+        unpacked: the workers beside whose executor an environment was found.
     """
 
     run: Finished
     events: list[dict[str, Any]]
     executor: str
-    said: str
+    unpacked: set[str]
 
 
 @pytest.fixture(scope="module")
@@ -119,10 +119,13 @@ def accident(ratings: Path, package: Path, tmp_path_factory: pytest.TempPathFact
         finally:
             night.kill()
         said = cluster.log("worker-2")
+        unpacked = {
+            place.relative_to(folder).parts[0] for place in folder.glob("*/work/app-*/*/environment/bin/python")
+        }
     lines, errors = (folder / "out").read_text().splitlines(), (folder / "err").read_text(errors="replace")
     told = [json.loads(line) for line in next(events.iterdir()).read_text().splitlines()]
     executor = re.findall(r"Asked to launch executor \S+/(\d+)", said)[-1]
-    return Accident(Finished(code, json.loads(lines[-1]), lines, errors, output), told, executor, said)
+    return Accident(Finished(code, json.loads(lines[-1]), lines, errors, output), told, executor, unpacked)
 
 
 @pytest.mark.cluster
@@ -152,14 +155,11 @@ def test_the_worker_died_while_lists_were_made(accident: Accident) -> None:
 
 
 @pytest.mark.cluster
-def test_the_machines_have_neither_our_package_nor_its_dependencies(accident: Accident) -> None:
-    python = os.path.realpath(sys.executable)
-    code = "import importlib.util as u; print([n for n in ('recsys_spark', 'numpy', 'pyspark') if u.find_spec(n)])"
+def test_the_machines_take_their_packages_from_the_archive(accident: Accident) -> None:
+    told = next(event for event in accident.events if event["Event"] == "SparkListenerEnvironmentUpdate")
 
-    found = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True, cwd="/")
-
-    assert found.stdout.strip() == "[]"
-    assert "PYTHONPATH" not in accident.said
+    assert told["Spark Properties"]["spark.pyspark.python"] == "./environment/bin/python"
+    assert accident.unpacked == {"worker-1", "worker-2"}
 
 
 def _wait_until_both_score(night: subprocess.Popen[bytes], told: Path, port: int) -> None:
