@@ -14,6 +14,8 @@ from recsys_spark.job import Job
 from recsys_spark.publishing.summary import Summary
 from tests.jobs import JobMaker, csv_source, night_of, parquet_jobs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> JobMaker:
@@ -90,7 +92,6 @@ def test_what_is_not_there_is_named(good: Job, arguments: dict[str, str], expect
         compare(asked(good, **{"with_run": good.run.run_id} | arguments))
 
 
-@pytest.mark.slow
 def test_runs_of_other_splits_are_not_compared(good: Job, job: JobMaker) -> None:
     other = night_of(job("split.seed=43", output="other"))
     with pytest.raises(DataError, match="the same users with the same held-out ratings"):

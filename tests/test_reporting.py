@@ -150,6 +150,7 @@ def test_a_model_that_is_gone_leaves_a_page_and_a_warning(nights: Nights) -> Non
     assert _data(_page(job))["map"] is None
 
 
+@pytest.mark.slow
 def test_deep_models_have_maps_and_similar_items_by_correlation(spark: SparkSession, tmp_path: Path) -> None:
     nights = Nights(spark, tmp_path / "output", "parquet")
     model = "model={name: mlp, embedding_size: 4, layers: [8]}"

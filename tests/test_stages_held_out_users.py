@@ -70,7 +70,7 @@ def test_held_out_users_rank_as_if_they_had_been_fitted_and_the_published_fit_kn
     assert set(published(ials).reason) == {"model"}
 
 
-@pytest.mark.parametrize("model", ["joint", "softmax"])
+@pytest.mark.parametrize("model", [pytest.param("joint", marks=pytest.mark.slow), "softmax"])
 def test_so_do_those_of_other_models(job: JobMaker, ials: Job, model: str) -> None:
     # the ingest is that of the night before
     other = scored(job(*IALS, f"model.name={model}"))

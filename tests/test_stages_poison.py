@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from pyspark.sql import SparkSession
 
 from recsys_spark.job import Job
@@ -35,6 +36,7 @@ def read(job: Job, table: str) -> pd.DataFrame:
     return pq.read_table(linked if linked.exists() else place / table).to_pandas()
 
 
+@pytest.mark.slow
 def test_ids_that_mean_something_elsewhere_pass_through_to_the_letter(spark: SparkSession, tmp_path: Path) -> None:
     columns, ids = hostile.ratings(), set(hostile.IDS)
     pq.write_table(pa.table({"id": hostile.IDS, "name": hostile.IDS}), tmp_path / "items.parquet")

@@ -17,6 +17,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory, sample_file: Path) -> Clean:
     return clean_nights(tmp_path_factory.mktemp("clean"), sample_file, "delta")
 
 
+@pytest.mark.slow
 def test_a_night_that_is_killed_again_and_again_is_done_in_the_end_and_readers_notice_nothing(
     clean: Clean, tmp_path: Path
 ) -> None:

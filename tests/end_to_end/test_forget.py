@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from recsys_spark import artifact
 from tests.end_to_end.runs import Finished, submit
@@ -28,6 +29,7 @@ def user_ids(output: Path) -> Iterator[tuple[str, list[Any]]]:
                 yield str(file.relative_to(output)), values + [x for s in bounds for x in (s.min, s.max)]
 
 
+@pytest.mark.slow
 def test_a_user_is_gone_from_tables_history_vocabulary_and_models(sample: Finished, tmp_path: Path) -> None:
     output = tmp_path / "output"
     shutil.copytree(sample.output, output, symlinks=True)

@@ -25,6 +25,7 @@ def posterior(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return published(submit("nightly", *preset("posterior-mf", *shorter), cwd=folder, output=folder / "o"))
 
 
+@pytest.mark.slow
 def test_the_lists_of_a_posterior_mean_are_those_of_its_keras_network(posterior: Finished) -> None:
     assert posterior.summary["model_id"].startswith("posterior_mf-")
     assert_lists_follow_keras(posterior, users=10)
@@ -54,6 +55,7 @@ def joint(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return published(submit("nightly", *preset("joint", *overrides), cwd=folder, output=folder / "o"))
 
 
+@pytest.mark.slow
 def test_a_joint_models_lists_and_predicted_ratings_are_those_of_its_keras_network(joint: Finished) -> None:
     assert joint.summary["model_id"].startswith("joint-")
     assert joint.summary["answers"] == "what users want next"

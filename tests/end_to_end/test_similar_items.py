@@ -12,6 +12,9 @@ from tests.end_to_end.runs import Finished, submit
 SESSION = ("--master", "local[2]", "--conf", "spark.sql.shuffle.partitions=3")
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def asked(sample: Finished, tmp_path_factory: pytest.TempPathFactory) -> tuple[Finished, Finished]:
     """Both jobs on a copy of the sample's output."""

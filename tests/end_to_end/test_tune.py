@@ -36,6 +36,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return run
 
 
+@pytest.mark.slow
 def test_the_summary_names_the_trials_and_the_model(tuned: Finished) -> None:
     assert tuned.summary["status"] == "done"
     assert {"trials", "models"} == set(tuned.summary["tables"])
@@ -43,6 +44,7 @@ def test_the_summary_names_the_trials_and_the_model(tuned: Finished) -> None:
     assert not (tuned.output / "top_n").exists()
 
 
+@pytest.mark.slow
 def test_delta_rs_reads_the_trials(tuned: Finished) -> None:
     rows = DeltaTable(tuned.summary["tables"]["trials"]).to_pandas().sort_values("trial")
 
@@ -53,6 +55,7 @@ def test_delta_rs_reads_the_trials(tuned: Finished) -> None:
     assert {key for parameters in rows.parameters for key, _ in parameters} == {"model.embedding_size", "model.l2"}
 
 
+@pytest.mark.slow
 def test_the_configuration_found_is_the_one_trained_and_is_accepted(tuned: Finished, tmp_path: Path) -> None:
     (file,) = tuned.output.glob("tuning/*/best.yaml")
     rows = tuned.table("trials")
@@ -66,6 +69,7 @@ def test_the_configuration_found_is_the_one_trained_and_is_accepted(tuned: Finis
     assert artifact.load(tuned.summary["tables"]["models"])["main"].user.shape[1] == found["model"]["embedding_size"]
 
 
+@pytest.mark.slow
 def test_progress_says_what_each_trial_gave(tuned: Finished) -> None:
     assert len([line for line in tuned.errors.splitlines() if "complete: mae" in line]) == 3
 

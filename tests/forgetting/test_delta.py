@@ -133,6 +133,7 @@ def test_vectors_of_users_go_with_the_versions_before(spark: SparkSession, sink:
     assert sorted(by_delta_rs(tmp_path, "user_vectors").user_id) == sorted(OTHERS)
 
 
+@pytest.mark.slow
 def test_a_table_made_with_statistics_loses_them_and_what_the_log_said_before(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -189,6 +189,7 @@ def test_an_index_without_an_id_is_never_given_again(world: World) -> None:
     assert index not in set(users)
 
 
+@pytest.mark.slow
 def test_a_night_after_it_trains_scores_and_publishes_for_all_others(world: World) -> None:
     world.forget()
     vocabularies = Vocabularies.load(Folder(str(world.output / "state")))

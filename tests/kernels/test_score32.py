@@ -144,6 +144,7 @@ print(digest_of_some_scores(), "vfmadd" in "".join(score_dots.inspect_asm().valu
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="only x86-64 has hosts with and without fma")
+@pytest.mark.slow
 def test_a_cpu_without_fma_and_wide_vectors_gives_the_same_bits(tmp_path: Path) -> None:
     oldest = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(

@@ -40,7 +40,8 @@ class TestSetUp:
         assert "made anew" in mended.stderr
         assert not left_behind.exists()
 
-    @pytest.mark.parametrize("extra", ["docs", pytest.param("no-such-extra", marks=pytest.mark.slow)])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("extra", ["docs", "no-such-extra"])
     def test_a_whole_environment_outlives_an_extra_that_cannot_be_installed(self, project: Project, extra: str) -> None:
         arguments = {"RECSYS_PYTHON": "", "RECSYS_BOOTSTRAP_PYTHON": sys.executable}
         project.start("--setup", **arguments)
@@ -100,6 +101,7 @@ class TestSetUp:
         assert started.exit_code == 2
         assert "no extra dve in pyproject.toml, which has: dev, docs" in started.stderr
 
+    @pytest.mark.slow
     def test_the_gpu_extra_replaces_the_cpu_build_of_tensorflow(self, project: Project, tmp_path: Path) -> None:
         (project.folder / "pyproject.toml").write_text(
             '[project]\ndependencies = ["tensorflow-cpu>=2"]\noptional-dependencies = { gpu = ["tensorflow>=2"] }'

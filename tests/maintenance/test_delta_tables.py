@@ -80,6 +80,7 @@ def version(kept: Kept) -> Callable[[str], int]:
     return lambda table: DeltaTable(kept.output / table).version()
 
 
+@pytest.mark.slow
 def test_readers_see_the_same_rows(kept: Kept) -> None:
     assert {name: kept.rows(name) for name in ("top_n", "runs")} == kept.rows_before
 

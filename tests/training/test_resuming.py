@@ -57,6 +57,7 @@ CASES: dict[str, Case] = {
     "softmax": (SoftmaxSettings(embedding_size=4, negatives=6), RANKING),
     "blend": (BlendSettings(parts=(BlendPart(model=IalsSettings(embedding_size=4)),)), RANKING),
 }
+LONG = ("dot by xla", "mlp", "classifier")
 EPOCHS, KILLED_IN = 5, 4
 FITS = ("validated", "evaluated", "published")
 
@@ -109,7 +110,7 @@ def test_every_model_is_among_the_cases() -> None:
     assert {model.name for model, _ in CASES.values()} == set(MODELS)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(c, marks=pytest.mark.slow) if c in LONG else c for c in CASES])
 def test_a_fit_that_was_killed_goes_on_to_the_same_weights(name: str, tmp_path: Path) -> None:
     heard: list[FitNews] = []
     with pytest.raises(KilledError):
@@ -140,6 +141,7 @@ def test_a_fit_on_disk_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert outcome(fit(tmp_path / "states")) == outcome(fit(None))
 
 
+@pytest.mark.slow
 class TestThreeFits:
     """The fits of a run, killed once in each of them, and started again each time."""
 

@@ -178,6 +178,7 @@ class TestFactors:
         errors: F64 = (truth[~rated] - samples.scorer.score(*pairs)) / samples.deviations(*pairs).astype(np.float64)
         return errors
 
+    @pytest.mark.slow
     def test_the_truth_lies_as_far_from_the_mean_of_the_samples_as_they_do(self, standard_errors: F64) -> None:
         assert np.sqrt(np.mean(standard_errors**2)) == pytest.approx(1, abs=0.2)
         assert np.mean(np.abs(standard_errors) < 1.96) == pytest.approx(0.95, abs=0.04)
