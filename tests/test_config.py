@@ -69,7 +69,10 @@ def test_a_catalog_is_a_schema_or_a_catalog_and_a_schema(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.b.c", "a`b", "1shop", "a..b", "'a b'"])
 def test_what_is_no_name_of_a_schema_is_refused(name: str) -> None:
-    assert problem(f"output.catalog={name}").subject == "output.catalog"
+    found = problem(f"output.catalog={name}")
+
+    assert found.subject == "output.catalog"
+    assert "such as main.shop" in found.expected
 
 
 def test_parquet_files_have_no_change_feed_and_a_catalog_of_them_needs_the_run_before() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -21,7 +22,7 @@ class OutputSettings(Section):
     format: Literal["delta", "parquet"] = "delta"
     """delta: one table per folder; parquet: run folders behind an atomic pointer."""
 
-    catalog: str | None = Field(None, pattern=r"^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)?$")
+    catalog: str | None = None
     """`catalog.schema`, or a schema of the session's own catalog: the tables have names there, too. The schema is made
     if it is missing. None: they are read by path alone."""
 
@@ -30,6 +31,13 @@ class OutputSettings(Section):
 
     history: int = Field(7, ge=1)
     """Runs kept in `top_n_history` and `user_outcomes`."""
+
+    @field_validator("catalog")
+    @classmethod
+    def _is_a_name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)?", name):
+            raise ValueError("a schema or catalog.schema, each of letters, digits, _ and -, such as main.shop")
+        return name
 
     @model_validator(mode="after")
     def _can_follow(self) -> Self:

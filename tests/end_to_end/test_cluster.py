@@ -119,9 +119,7 @@ def accident(ratings: Path, package: Path, tmp_path_factory: pytest.TempPathFact
         finally:
             night.kill()
         said = cluster.log("worker-2")
-        unpacked = {
-            place.relative_to(folder).parts[0] for place in folder.glob("*/work/app-*/*/environment/bin/python")
-        }
+        unpacked = {place.relative_to(folder).parts[0] for place in folder.glob("*/*/app-*/*/environment/bin/python")}
     lines, errors = (folder / "out").read_text().splitlines(), (folder / "err").read_text(errors="replace")
     told = [json.loads(line) for line in next(events.iterdir()).read_text().splitlines()]
     executor = re.findall(r"Asked to launch executor \S+/(\d+)", said)[-1]
